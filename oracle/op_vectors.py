@@ -207,6 +207,11 @@ def pictures():
     vector("MOMENTS", "var_mean of groups", of_groups, [values(2, 2, 3, 4)], groups, with_grad=False)
 
 
+def ranks():
+    """Of a process alone; of several: tests/test_ranks.c."""
+    vector("MEAN_OF_RANKS", "mean over one rank", lambda x: torch.stack([x]).mean(0), [values(2, 5)])
+
+
 print(f"/* Written by oracle/op_vectors.py with PyTorch {torch.__version__.split('+')[0]}; do not edit. */")
 print("static const op_vector vectors[] = {")
 shapes()
@@ -217,4 +222,5 @@ pictures()
 biased_attentions()
 rotations()
 shared_biases()
+ranks()
 print("};")

@@ -489,6 +489,10 @@ const check_case check_cases[] = {
          .attr.activation = LIMN_SILU),
     CASE(GROUP_NORM, "statistics over the batch: batch norm", SRC(S(3, 4, 5, 6), S(2, 6), S(6), S(6)), GROUPS(6),
          .attr.flags = LIMN_HAS_WEIGHT | LIMN_OVER_BATCH),
+    CASE(GROUP_NORM, "statistics of all ranks, then silu", SRC(S(3, 4, 5, 6), S(2, 6), S(6), S(6)), GROUPS(6),
+         .attr.flags = LIMN_HAS_WEIGHT | LIMN_OVER_BATCH | LIMN_OVER_RANKS, .attr.activation = LIMN_SILU),
+    CASE(GROUP_NORM, "statistics of all ranks, one sample, without weights", SRC(S(1, 4, 5, 6), S(2, 6)), GROUPS(6),
+         .attr.flags = LIMN_OVER_BATCH | LIMN_OVER_RANKS),
     CASE(GROUP_NORM, "values far from zero", SRC(S(2, 4, 5, 6), S(2, 4), S(6), S(6)), GROUPS(2),
          .attr.flags = LIMN_HAS_WEIGHT, .values = VALUES_OFFSET),
     CASE(GROUP_NORM, "by threads", SRC(S(2, 33, 31, 48), S(2, 16), S(48), S(48)), GROUPS(8), .attr.flags = LIMN_HAS_WEIGHT,
@@ -534,5 +538,7 @@ const check_case check_cases[] = {
          .attr.flags = LIMN_HAS_WEIGHT | LIMN_OVER_BATCH),
     CASE(GROUP_NORM_GRAD, "by threads", SRC(S(2, 33, 31, 48), S(2, 16), S(2, 33, 31, 48), S(2, 2, 48), S(48), S(48)),
          GROUPS(8), .attr.flags = LIMN_HAS_WEIGHT, .attr.activation = LIMN_SILU),
+    /* ---- ranks */
+    CASE(MEAN_OF_RANKS, "a process alone has its own numbers", SRC(S(2, 17))),
     {.proves = NULL},
 };

@@ -241,6 +241,10 @@ LIMN_API limn_node *limn_group_norm_modulated(limn_graph *g, const char *name, l
  *  else by "name.running_mean", "name.running_var", in which case it folds into the convolution in front of it. */
 LIMN_API limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double eps);
 
+/** y = mean of x over the ranks of a training (limn_train_on()), kept wide, the same bits on all; of a process alone x.  All
+ *  ranks must run the same graph: here they wait for each other.   x: any shape, a few numbers */
+LIMN_API limn_node *limn_mean_of_ranks(limn_node *x);
+
 /** [B,H,W,C] -> [B,H/n,W/n,C n n] and back; channels of a block in the order c n n + row n + column (PyTorch's
  *  pixel_shuffle). */
 LIMN_API limn_node *limn_pixel_unshuffle(limn_node *x, int n);

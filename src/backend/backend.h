@@ -43,7 +43,7 @@ typedef struct limn_kernel {
     /** Make call->own, and free it.  Optional. */
     limn_status (*open)(limn_ctx *ctx, limn_call *call);
     void (*close)(limn_call *call);
-    /** @return as pack() */
+    /** @return as pack(); LIMN_IO: ranks cannot reach each other, which the ctx of their group tells */
     limn_status (*run)(const limn_call *call);
     void (*release)(limn_call *call); /* call->state */
     bool sums_by_threads;  /* another number of threads may give other bits */

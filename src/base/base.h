@@ -23,6 +23,7 @@ struct limn_ctx {
     atomic_bool cancel;
     bool tells_load;             /* progress is told of weights that are read: a job of pictures is under way */
     char weights[160];           /* "": each job's own; see limn_ctx_set_weights() */
+    struct limn_comm *ranks;     /* over which runs that are made meanwhile take means (limn_mean_of_ranks()); NULL: alone */
     struct limn_writer *writing; /* files under way (file/bytes.h), the last one begun first; NULL: none */
 };
 

@@ -79,6 +79,8 @@ typedef enum limn_op {
     LIMN_OP_GROUP_NORM_GRAD_SUMS, /* (x, moments, dy, w?, b?) -> [2,B,C]: sums over pixels of dz n(x) and dz, z = n(x) w + b;
                                      WIDE */
     LIMN_OP_GROUP_NORM_GRAD,      /* (x, moments, dy, those sums, w?, b?) -> dx, with what x does through its moments */
+    /* ranks */
+    LIMN_OP_MEAN_OF_RANKS, /* (x): of every element over the ranks of a training, which all run the same plan; WIDE */
     LIMN_N_OPS
 } limn_op;
 
@@ -95,6 +97,7 @@ enum {
     LIMN_DETACHED = 32,   /* VIEW: no gradient passes */
     LIMN_OVER_BATCH = 64, /* MOMENTS, GROUP_NORM: over the batch as well, [2, groups] (batch norm) */
     LIMN_UPSAMPLED = 128, /* CONV: of x enlarged to 2 x 2 equal pixels; 3 x 3, a zero around, stride 1 */
+    LIMN_OVER_RANKS = 256, /* GROUP_NORM, with LIMN_OVER_BATCH: the moments are those of all ranks together */
 };
 
 /* CHAIN: registers r[0..n_src-1] hold the sources (broadcast to the shape of the node); instruction i writes r[n_src + i];
@@ -182,6 +185,7 @@ struct limn_graph {
     limn_node *by_name[LIMN_NAME_LISTS]; /* parameters whose names have the same hash */
     limn_cut *cut;            /* NULL: it is drawn as a whole */
     bool trains;              /* batch norms use the statistics of the batch */
+    int norm_ranks;           /* of the batches of so many ranks together; 0, 1: of one */
     int n_running;
     limn_running running[LIMN_MAX_RUNNING];
 };

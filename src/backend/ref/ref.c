@@ -4,6 +4,7 @@
 static const limn_kernel *const families[] = {
     limn_ref_shape,     limn_ref_elementwise, limn_ref_linear, limn_ref_norm, limn_ref_softmax,
     limn_ref_attention, limn_ref_table,       limn_ref_conv,   limn_ref_pool, limn_ref_group_norm,
+    limn_ref_ranks,
 };
 
 const limn_kernel *limn_ref_kernel(limn_op op, int i)

@@ -20,7 +20,7 @@ const limn_op_row *limn_op_find(limn_op op)
 {
     const limn_op_row *const families[] = {leaves,         limn_rows_shape,   limn_rows_elementwise, limn_rows_linear,
                                            limn_rows_norm, limn_rows_softmax, limn_rows_attention,   limn_rows_table,
-                                           limn_rows_conv, limn_rows_pool,    limn_rows_group_norm};
+                                           limn_rows_conv, limn_rows_pool,    limn_rows_group_norm,  limn_rows_ranks};
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         if (families[i][op].name) return &families[i][op];
     return &leaves[LIMN_OP_ERROR];

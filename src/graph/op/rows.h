@@ -8,7 +8,7 @@
 
 extern const limn_op_row limn_rows_shape[LIMN_N_OPS], limn_rows_elementwise[LIMN_N_OPS], limn_rows_linear[LIMN_N_OPS],
     limn_rows_norm[LIMN_N_OPS], limn_rows_softmax[LIMN_N_OPS], limn_rows_attention[LIMN_N_OPS], limn_rows_table[LIMN_N_OPS],
-    limn_rows_conv[LIMN_N_OPS], limn_rows_pool[LIMN_N_OPS], limn_rows_group_norm[LIMN_N_OPS];
+    limn_rows_conv[LIMN_N_OPS], limn_rows_pool[LIMN_N_OPS], limn_rows_group_norm[LIMN_N_OPS], limn_rows_ranks[LIMN_N_OPS];
 
 /* Rules of `terms` and `size` that several families use. */
 double limn_terms_cols(const limn_node *node); /* of source 0 */
