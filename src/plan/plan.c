@@ -120,6 +120,7 @@ int limn_plan_tensor(const limn_plan *plan, const limn_node *node)
 limn_status limn_step_failed(limn_ctx *ctx, const limn_plan *plan, const limn_step *step, limn_status status)
 {
     const limn_node *node = plan->tensors[step->dst].node;
+    if (status == LIMN_IO) return limn_fail_in(ctx, status, "%s", limn_op_name(node->op));
     return limn_fail(ctx, status, "%s%s%s (%s): %s", node->scope->path, node->scope->path[0] ? ", " : "",
                      limn_op_name(node->op), step->kernel->name,
                      status == LIMN_NO_MEMORY ? "memory is out" : "its library refused to compute");

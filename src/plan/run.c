@@ -1,4 +1,5 @@
 /* run.c: one job of a plan: its slab, its inputs, and the steps that depend on what changed. */
+#include "comm/comm.h"
 #include "plan/plan.h"
 
 #include <stdlib.h>
@@ -15,6 +16,7 @@ struct limn_run {
     bool connected;        /* the calls' addresses are those of the tensors */
     uint64_t changed;      /* bits of limn_tensor.depends, since the last execution */
     bool ran;
+    bool together;         /* with those of other ranks */
     int n_executed;
     void (*executed)(void *user, int step); /* NULL: nobody watches */
     void *watcher;
@@ -38,6 +40,7 @@ limn_status limn_run_new_with(limn_ctx *ctx, const limn_plan *plan, limn_store *
     limn_run *run = calloc(1, sizeof *run);
     if (!run) return limn_fail_memory(ctx, sizeof *run, "a run");
     *run = (limn_run){.ctx = ctx, .plan = plan, .store = store, .changed = ~UINT64_C(0)};
+    run->together = ctx->ranks && limn_comm_size(ctx->ranks) > 1;
     run->calls = calloc((size_t)plan->n_steps + 1, sizeof *run->calls);
     run->bound = calloc((size_t)plan->n_tensors + 1, sizeof *run->bound);
     run->written = calloc((size_t)plan->n_tensors + 1, sizeof *run->written);
@@ -213,22 +216,34 @@ static limn_status connect(limn_run *run)
     return status;
 }
 
+static limn_status execute_step(limn_run *run, int i)
+{
+    const limn_step *step = &run->plan->steps[i];
+    limn_call *call = &run->calls[i];
+    limn_status status = step->is_pack ? step->kernel->pack(&run->calls[step->pack_user], &call->src[0], call->dst.data)
+                                       : step->kernel->run(call);
+    if (status != LIMN_OK) return limn_step_failed(run->ctx, run->plan, step, status);
+    run->n_executed++;
+    if (run->executed) run->executed(run->watcher, i);
+    return run->together ? LIMN_OK : limn_cancelled(run->ctx);
+}
+
+/* Other ranks wait in every mean over ranks, for one that was cancelled or has failed as well: it is cancelled between runs
+ * only, and after a failure it makes the means, of whatever lies there, and nothing else. */
 static limn_status execute(limn_run *run)
 {
     const limn_plan *plan = run->plan;
-    limn_status status = LIMN_OK;
-    for (int i = plan->n_constant; i < plan->n_steps && status == LIMN_OK; i++) {
+    limn_status failed = LIMN_OK;
+    for (int i = plan->n_constant; i < plan->n_steps; i++) {
         const limn_step *step = &plan->steps[i];
+        bool meets = run->together && step->call.op == LIMN_OP_MEAN_OF_RANKS;
         if (!(step->phase == LIMN_PER_STEP ? run->changed : run->changed & step->depends)) continue;
-        limn_call *call = &run->calls[i];
-        status = step->is_pack ? step->kernel->pack(&run->calls[step->pack_user], &call->src[0], call->dst.data)
-                               : step->kernel->run(call);
-        if (status != LIMN_OK) return limn_step_failed(run->ctx, plan, step, status);
-        run->n_executed++;
-        if (run->executed) run->executed(run->watcher, i);
-        status = limn_cancelled(run->ctx);
+        if (failed != LIMN_OK && !meets) continue;
+        limn_status status = execute_step(run, i);
+        if (status != LIMN_OK && (meets || !run->together)) return status;
+        if (status != LIMN_OK) failed = status;
     }
-    return status;
+    return failed;
 }
 
 void limn_run_watch(limn_run *run, void (*executed)(void *user, int step), void *user)
