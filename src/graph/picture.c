@@ -192,11 +192,20 @@ int limn_graph_running(const limn_graph *g, const limn_running **out)
     return g->n_running;
 }
 
+/* Of equal batches on every rank: mean = M(mean_r), var = M(var_r + (mean_r - mean)^2), M over ranks. */
+static limn_node *moments_of_ranks(limn_node *moments)
+{
+    if (moments->op == LIMN_OP_ERROR) return moments;
+    limn_node *own = limn_slice(moments, 0, 0, 1), *mean = limn_mean_of_ranks(own);
+    limn_node *var = limn_add(limn_slice(moments, 0, 1, 1), limn_square(limn_sub(own, mean)));
+    return limn_concat(moments->graph, 0, 2, (limn_node *[]){mean, limn_mean_of_ranks(var)});
+}
+
 /* Statistics are followed as PyTorch does: momentum 0.1, variance with n - 1. */
 static void follow(limn_graph *g, limn_node *mean, limn_node *var, limn_node *x, limn_node *moments)
 {
-    int64_t c = limn_shape_cols(&x->shape);
-    double n = (double)(limn_node_count(x) / c);
+    int64_t c = limn_shape_cols(&x->shape), ranks = g->norm_ranks > 1 ? g->norm_ranks : 1;
+    double n = (double)(limn_node_count(x) / c * ranks);
     if (moments->op == LIMN_OP_ERROR) return;
     if (g->n_running + 2 > LIMN_MAX_RUNNING) {
         limn_node_error(g, LIMN_OP_MOMENTS, "more than %d batch norms", LIMN_MAX_RUNNING / 2);
@@ -222,6 +231,7 @@ limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double
     if (g->trains) {
         limn_attr attr = {.groups = (int)c, .eps = eps, .flags = LIMN_OVER_BATCH};
         limn_node *moments = moments_of(x, &attr);
+        if (g->norm_ranks > 1) moments = moments_of_ranks(moments), attr.flags |= LIMN_OVER_RANKS;
         follow(g, mean, var, x, moments);
         return weighted_norm(x, moments, w, b, attr);
     }

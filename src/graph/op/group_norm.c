@@ -61,6 +61,14 @@ static const char *shape_sums(limn_node *node, char *text, size_t text_bytes)
     return wrong_sources(node, 3, text, text_bytes);
 }
 
+/* What x does through moments of all ranks hangs on the sums of all: each sample here has the mean of all there are. */
+static limn_node *sums_of_ranks(limn_node *sums)
+{
+    int64_t samples = sums->shape.dim[1], c = sums->shape.dim[2];
+    limn_node *sum = limn_mean_of_ranks(limn_node_as(limn_sum_to(sums, LIMN_SHAPE(2, 1, c)), LIMN_WIDE));
+    return limn_expand(limn_affine(sum, 1.0 / (double)samples, 0), LIMN_SHAPE(2, samples, c));
+}
+
 /* dw = sum of dz n(x), db = sum of dz;  dx of both ways, so that the moments have no gradient of their own */
 static void grad_group_norm(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc)
 {
@@ -69,9 +77,11 @@ static void grad_group_norm(limn_node *node, limn_node *dy, const bool *want, li
     if (weighted) w = node->src[2], b = node->src[3];
     limn_node *sums = limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD_SUMS, weighted ? 5 : 3,
                                     (limn_node *[]){x, moments, dy, w, b}, &node->attr);
+    if (sums->op == LIMN_OP_ERROR) return;
+    limn_node *all = node->attr.flags & LIMN_OVER_RANKS ? sums_of_ranks(sums) : sums;
     if (want[0])
         dsrc[0] = limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD, weighted ? 6 : 4,
-                                (limn_node *[]){x, moments, dy, sums, w, b}, &node->attr);
+                                (limn_node *[]){x, moments, dy, all, w, b}, &node->attr);
     if (!weighted || !(want[2] || want[3])) return;
     int64_t c = limn_shape_cols(&x->shape);
     if (limn_node_count(w) == c && x->shape.dim[0] > 1)
