@@ -93,7 +93,8 @@ static const char help[] =
     "--accumulate 8 in one;\n"
     "--inner-steps H lets each go H steps of its own between two of all (DiLoCo), for machines joined by a slow network; "
     "--comm-dtype bf16 sends half of the bytes;\n"
-    "--shard-state divides moments and EMA among them: less memory, the same bits.\n"
+    "--shard-state divides moments and EMA among them: less memory, the same bits; "
+    "--sync-norm: batch norm sees the pictures of all processes together.\n"
     "example: limn train mmdit-emoji --data shapes --set \"size=32 patch=4 depth=4\" --out runs/shapes --steps 2000\n";
 
 /* ---- signals: SIGHUP, SIGINT, SIGTERM, SIGUSR1 finish the step, and save ---------------------------------------------- */
@@ -377,6 +378,7 @@ static int list_words(train_line *l, cli_flag out[MOST_WORDS])
         {NULL, "--latents", &l->latents, NULL},
         {NULL, "--comm-dtype", &l->words.comm, NULL},
         {NULL, "--shard-state", NULL, &o->shard_state},
+        {NULL, "--sync-norm", NULL, &o->sync_norm},
         {NULL, "--resume", NULL, &o->resume},
         {"-h", "--help", NULL, &l->asked},
     };

@@ -203,6 +203,8 @@ typedef struct limn_train_options {
     int64_t inner_steps;   /* ranks go so many steps of their own, then one together (DiLoCo): for slow networks.  0: all
                               steps together */
     bool shard_state;      /* ranks divide AdamW's moments and the EMA among them: less memory, the same bits */
+    bool sync_norm;        /* batch norm takes its statistics over the pictures of all ranks, those of the same part on each:
+                              N ranks with batch b are one with N b, but for rounding */
     bool sums_in_bf16;     /* ranks send half of the bytes, rounded; the result is no longer that of one process */
     int64_t steps, warmup, decay; /* optimizer steps; decay: steps of falling rate at the end, 0: all after the warm-up */
     double lr, weight_decay; /* AdamW */

@@ -16,6 +16,7 @@ static void add_options(const limn_trainer *t, limn_run_facts *f)
     limn_facts_add(f, NULL, "--accumulate", "%d", o->accumulate);
     limn_facts_add(f, NULL, "--inner-steps", "%lld", (long long)o->inner_steps);
     limn_facts_add(f, NULL, "--shard-state", "%s", o->shard_state ? "on" : "off");
+    limn_facts_add(f, NULL, "--sync-norm", "%s", o->sync_norm ? "on" : "off");
     limn_facts_add(f, NULL, "--comm-dtype", "%s", o->sums_in_bf16 ? "bf16" : "f32");
     limn_facts_add(f, NULL, "--steps", "%lld", (long long)o->steps);
     limn_facts_add(f, NULL, "--warmup", "%lld", (long long)o->warmup);

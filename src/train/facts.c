@@ -73,6 +73,9 @@ limn_run_facts *limn_facts_of(const limn_trainer *t)
     limn_facts_add(f, "limn.lr", NULL, "%.9g", o->lr);
     limn_facts_add(f, "limn.steps", NULL, "%lld", (long long)o->steps);
     if (o->inner_steps) limn_facts_add(f, "limn.inner_steps", NULL, "%lld", (long long)o->inner_steps);
+    if (t->net.n_running)
+        limn_facts_add(f, "limn.norm_ranks", "the number of ranks of --sync-norm (1 without it)", "%d",
+                       limn_trainer_norm_ranks(t));
     t->task->facts(t, f);
     record_data(&t->print, f);
     if (!f->failed) return f;

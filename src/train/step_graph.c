@@ -172,6 +172,7 @@ limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *o, lim
 {
     *s = (limn_step_graph){.g = limn_graph_new(ctx)};
     if (!s->g) return LIMN_NO_MEMORY;
+    s->g->norm_ranks = o->norm_ranks;
     limn_status status = limn_model_build(s->g, &o->settings, (limn_build){.batch = o->batch}, &s->ports);
     s->n_network = s->g->n_parameters;
     if (status == LIMN_OK) status = check(ctx, o, s);

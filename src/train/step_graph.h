@@ -11,6 +11,7 @@
 typedef struct limn_step_options {
     limn_settings settings;
     int batch;
+    int norm_ranks;     /* batch norm's statistics are those of so many ranks together; 0, 1: of one */
     const char *freeze; /* parameters whose names begin so stay as they are: "encoder.,conv_in."; NULL: all learn */
     double contrastive; /* weight of limn_loss_contrastive(); 0: none */
     limn_segment_loss segment; /* networks from pictures to classes; its `classes` is the network's */

@@ -62,7 +62,7 @@ limn_status limn_sum_thread_open(limn_comm *comm, size_t n, const int32_t *made_
     *o = (limn_sum_thread){.n = n, .order = malloc(n * sizeof *o->order), .made_at = malloc(n * sizeof *o->made_at),
                         .work = work, .user = user};
     limn_status mine = LIMN_OK;
-    if (!o->order || !o->made_at)
+    if (!o->order || !o->made_at || !made_at)
         mine = limn_fail_memory(comm->ctx, 2 * n * sizeof *made_at, "sums beside the backward pass");
     else memcpy(o->made_at, made_at, n * sizeof *made_at), sort(o);
     if (mine == LIMN_OK && !begin_thread(o))

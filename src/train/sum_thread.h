@@ -27,7 +27,7 @@ typedef struct limn_sum_thread {
 } limn_sum_thread;
 
 /** Every rank; the order is rank 0's.  Afterwards nothing else may be sent between begin and end.
- *  @param made_at  [n] as above, copied
+ *  @param made_at  [n] as above, copied; NULL: there was no memory for it
  *  @return LIMN_NO_MEMORY, no thread; what the group says; limn_sum_thread_close() in any case */
 limn_status limn_sum_thread_open(limn_comm *comm, size_t n, const int32_t *made_at, limn_piece_fn work, void *user,
                               limn_sum_thread *out);

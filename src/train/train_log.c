@@ -17,10 +17,21 @@ static const char log_head[] = "step,loss,lr,grad_norm,images_per_second\n";
 
 /* ---- what is trained -------------------------------------------------------------------------------------------------- */
 
+/* With --sync-norm: what a rank tells each other one in a part of a step, as the kernel sends it. */
+static size_t means_bytes(const limn_trainer *t)
+{
+    size_t n = 0;
+    for (int i = 0; i < t->plan->graph->n_nodes; i++) {
+        const limn_node *node = t->plan->graph->nodes[i];
+        if (node->op == LIMN_OP_MEAN_OF_RANKS) n += (size_t)limn_node_count(node);
+    }
+    return n * sizeof(double);
+}
+
 static size_t plan_bytes(const limn_trainer *t)
 {
     limn_plan_size size = limn_plan_sizes(t->plan);
-    return size.activation_bytes + size.scratch_bytes + size.packed_bytes;
+    return size.activation_bytes + size.scratch_bytes + size.packed_bytes + means_bytes(t) * (size_t)t->ranks.comm->size;
 }
 
 /* value, gradient, sums of gradients, two of outer steps; two moments and EMA, which may be divided (rank 0 then puts its
@@ -40,7 +51,9 @@ static double sent_bytes(const limn_trainer *t)
 {
     const limn_train_options *o = t->o;
     int size = t->ranks.comm->size;
-    if (!o->inner_steps) return limn_tree_sums_traffic(size, o->accumulate, t->weights.count, o->sums_in_bf16);
+    if (!o->inner_steps)
+        return limn_tree_sums_traffic(size, o->accumulate, t->weights.count, o->sums_in_bf16) +
+               (double)o->accumulate * (double)(size - 1) * (double)means_bytes(t);
     return 2 * limn_tree_sums_traffic(size, 1, t->weights.count, o->sums_in_bf16) / (double)o->inner_steps;
 }
 
@@ -54,12 +67,15 @@ void limn_trainer_tell(const limn_trainer *t)
     const limn_train_options *o = t->o;
     double n = 0;
     for (int i = 0; i < t->weights.n; i++) n += (double)limn_node_count(t->weights.node[i]);
-    char parts[128] = "", frozen[64] = "";
+    char parts[192] = "", frozen[64] = "";
     if (limn_trainer_parts(t) > 1) snprintf(parts, sizeof parts, " in %d parts", limn_trainer_parts(t));
     if (t->ranks.comm->size > 1)
         snprintf(parts + strlen(parts), sizeof parts - strlen(parts), " by %d ranks, each of which sends %lld kB%s",
                  t->ranks.comm->size, (long long)(sent_bytes(t) * 1e-3 + 0.5),
                  limn_trainer_divided(t) ? " and has its share of moments and EMA" : "");
+    if (limn_trainer_norm_ranks(t) > 1)
+        snprintf(parts + strlen(parts), sizeof parts - strlen(parts), "; batch norm sees %d together, of all ranks",
+                 t->ranks.comm->size * o->batch);
     if (t->net.n_frozen) snprintf(frozen, sizeof frozen, " (%d of %d tensors frozen)", t->net.n_frozen, t->net.n_network);
     char data[256];
     t->task->tell(t, data);

@@ -80,6 +80,9 @@ static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "--shard-state divides moments among ranks, and with --inner-steps each rank has its own: give one "
                          "of them");
+    if (o->inner_steps && o->sync_norm)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "--sync-norm with --inner-steps: statistics of all ranks need steps of all ranks together");
     limn_status status = check_numbers(ctx, o);
     if (status != LIMN_OK) return status;
     if (!*o->out) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the run folder (--out) has no name");
@@ -129,6 +132,7 @@ static limn_status build(limn_trainer *t)
     const limn_train_options *o = t->o;
     limn_step_options options = {.settings = t->settings,
                                  .batch = o->batch,
+                                 .norm_ranks = limn_trainer_norm_ranks(t),
                                  .freeze = o->freeze,
                                  .contrastive = o->contrastive,
                                  .segment = o->segment,
@@ -141,10 +145,16 @@ static limn_status build(limn_trainer *t)
         return limn_fail(t->ctx, LIMN_UNSUPPORTED,
                          "--inner-steps with batch norm, whose running statistics are of the pictures of all ranks: use "
                          "another norm, or steps of all ranks together");
+    if (o->sync_norm && !t->net.n_running)
+        return limn_fail(t->ctx, LIMN_UNSUPPORTED, "--sync-norm is for batch norm, and %s of these settings has none",
+                         t->settings.family->name);
     own_parts(t, o->accumulate, &t->n_earlier);
     limn_plan_options plan = {.precision = o->precision, .recompute = o->recompute};
     status = limn_step_graph_plan(&t->net, &plan, &t->plan);
-    return status == LIMN_OK ? limn_run_new(t->plan, &t->run) : status;
+    if (o->sync_norm) t->ctx->ranks = t->ranks.comm;
+    if (status == LIMN_OK) status = limn_run_new(t->plan, &t->run);
+    t->ctx->ranks = NULL;
+    return status;
 }
 
 static limn_status check_memory(limn_trainer *t)
@@ -334,19 +344,40 @@ static limn_status execute(limn_trainer *t, int part)
     return limn_run_execute(t->run);
 }
 
-/* Losses and gradients of this rank's parts of a step; no weight changes: a save may still come. */
-static limn_status gradients(limn_trainer *t)
+/* Told to stop when there is a whole step to save: a wish like others. */
+static limn_status heed(const limn_trainer *t, limn_status mine, limn_wish *wish)
+{
+    if (mine != LIMN_CANCELLED || t->step == t->begun) return mine;
+    *wish = LIMN_WISH_STOP;
+    return LIMN_OK;
+}
+
+/* With statistics of all ranks a part is made by all or by none: who is in it waits for the others. */
+static limn_status meet_before_part(limn_trainer *t, limn_status mine, limn_wish *wish)
+{
+    if (!t->o->sync_norm) return LIMN_OK;
+    if (mine == LIMN_OK) mine = limn_cancelled(t->ctx); /* nobody looks while it runs */
+    mine = heed(t, mine, wish);
+    return limn_ranks_meet(&t->ranks, mine, wish, NULL, NULL);
+}
+
+/* Losses and gradients of this rank's parts of a step, unless it has failed or leaves; no weight changes: a save may still
+ * come.
+ * @return not LIMN_OK: on all ranks */
+static limn_status gradients(limn_trainer *t, limn_status *mine, limn_wish *wish)
 {
     limn_tree tree = {0};
-    limn_status status = LIMN_OK;
-    for (int part = 0; part < t->o->accumulate && status == LIMN_OK; part++) {
-        status = t->task->fill(t, part);
-        if (status == LIMN_OK) status = limn_stage_write(t);
-        if (status == LIMN_OK) status = execute(t, part);
-        if (status == LIMN_OK) status = limn_run_read(t->run, t->net.loss, LIMN_F64, &t->losses[part]);
-        if (status == LIMN_OK) keep_statistics(t, part), keep_gradient(t, &tree, part);
+    for (int part = 0; part < t->o->accumulate; part++) {
+        bool goes = *mine == LIMN_OK && *wish == LIMN_WISH_GO_ON;
+        if (goes) *mine = t->task->fill(t, part);
+        if (goes && *mine == LIMN_OK) *mine = limn_stage_write(t);
+        limn_status met = meet_before_part(t, *mine, wish);
+        if (met != LIMN_OK || *mine != LIMN_OK || *wish != LIMN_WISH_GO_ON) return met;
+        *mine = execute(t, part);
+        if (*mine == LIMN_OK) *mine = limn_run_read(t->run, t->net.loss, LIMN_F64, &t->losses[part]);
+        if (*mine == LIMN_OK) keep_statistics(t, part), keep_gradient(t, &tree, part);
     }
-    return status;
+    return LIMN_OK;
 }
 
 static limn_status mean_gradient(limn_trainer *t)
@@ -361,7 +392,7 @@ static limn_status mean_gradient(limn_trainer *t)
 static limn_status open_sum_thread(limn_trainer *t)
 {
     size_t n = limn_tree_pieces(&t->sums), p = 0;
-    if (t->sums.comm->size == 1 || n < 2) return LIMN_OK;
+    if (t->sums.comm->size == 1 || n < 2 || t->o->sync_norm) return LIMN_OK; /* means over ranks are sent meanwhile */
     int32_t *made_at = malloc(n * sizeof *made_at);
     for (size_t i = 0; made_at && i < n; i++) made_at[i] = -1;
     for (int i = 1; made_at && i < t->net.n; i++) {
@@ -409,7 +440,8 @@ static limn_status optimize(limn_trainer *t, double norm, double *lr)
                         .weight_decay = o->weight_decay,
                         .clip = o->clip,
                         .ema = o->ema};
-    for (int part = 0; t->running && part < limn_trainer_parts(t) && status == LIMN_OK; part++)
+    int parts = limn_trainer_parts(t) / limn_trainer_norm_ranks(t); /* of all ranks together: they have the same */
+    for (int part = 0; t->running && part < parts && status == LIMN_OK; part++)
         status = limn_weights_follow(t->ctx, &t->weights, t->net.g, t->running + (size_t)part * t->n_statistics);
     if (status != LIMN_OK) return status;
     if (limn_trainer_divided(t))
@@ -553,16 +585,16 @@ static limn_status loop(limn_trainer *t)
     course c = {.begin = limn_seconds(), .since = t->step, .shown = -1};
     limn_status mine = LIMN_OK; /* what came of this rank's work: the others hear of it when they meet */
     limn_wish wish = LIMN_WISH_GO_ON;
-    int64_t begun = t->step;
+    t->begun = t->step;
     c.from = c.begin;
     if (t->step >= t->o->steps) return LIMN_OK;
     if (!limn_progress(t->ctx, "start", t->step, t->o->steps))
         mine = limn_fail(t->ctx, LIMN_CANCELLED, "stopped before the first step");
     while (t->step < t->o->steps) {
         double loss = 0;
-        if (mine == LIMN_OK && wish == LIMN_WISH_GO_ON) mine = gradients(t);
-        if (mine == LIMN_CANCELLED && t->step > begun) mine = LIMN_OK, wish = LIMN_WISH_STOP; /* the last step is whole */
-        limn_status status = meet(t, mine, &wish, &loss);
+        limn_status status = gradients(t, &mine, &wish);
+        mine = heed(t, mine, &wish);
+        if (status == LIMN_OK) status = meet(t, mine, &wish, &loss);
         if (status != LIMN_OK) return status;
         if (wish != LIMN_WISH_GO_ON) return leave(t, &c, LIMN_OK, wish);
         status = gradient_norm(t, &c.norm);

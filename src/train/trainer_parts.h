@@ -73,6 +73,7 @@ struct limn_trainer {
     uint8_t *decay;
     int lock;                  /* of the run folder; -1: not taken yet */
     int64_t step;              /* optimizer steps done */
+    int64_t begun;             /* before this run */
     bool saved;                /* by this run */
     FILE *csv, *scores;        /* log.csv; held_out.csv: NULL without score_head */
     const char *score_head;    /* the task's, "step,NAME,..\n": what is held out is scored; NULL: nothing is */
@@ -100,6 +101,12 @@ static inline int limn_trainer_parts(const limn_trainer *t)
 static inline int64_t limn_trainer_pictures(const limn_trainer *t)
 {
     return (int64_t)t->o->batch * limn_trainer_parts(t);
+}
+
+/** Ranks whose pictures batch norm sees together. */
+static inline int limn_trainer_norm_ranks(const limn_trainer *t)
+{
+    return t->o->sync_norm ? t->ranks.comm->size : 1;
 }
 
 /* What a checkpoint holds of every weight. */
