@@ -1,5 +1,6 @@
 /* test_mpi.c: `limn train` under mpirun is one training: the bytes of one process, one sentence for what is wrong, and
  * nobody waits for a process that died or stands still.  Skipped where the plugin or mpirun is missing. */
+#include "base/number.h"
 #include "file/bytes.h"
 
 #include <setjmp.h>
@@ -12,8 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "far_apart.h"
+#include "make_masks.h"
+
 #define LIMN LIMN_BINARY_DIR "/limn "
 #define TINY "--data shapes --set 'size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64' -b 2 -t 1 --log-every 1 "
+#define NORMED                                                                                                       \
+    "train unet --data masks --set 'size=16 channels=1 width=4 levels=2 norm=batch' -t 1 --precision f32 --lr 2e-3 " \
+    "--warmup 2 --steps 5 "
 #define MPIRUN "mpirun --oversubscribe --bind-to none "
 
 static char text[1 << 16]; /* what the last command said on stderr and stdout */
@@ -71,6 +78,24 @@ static void so_many_processes_learn_what_one_learns(void **state)
     assert_int_equal(run(LIMN "train dit " TINY "--steps 3 --accumulate 4 --decay 1 -o whole"), 0);
     assert_int_equal(run(LIMN "train dit " TINY "--steps 6 --accumulate 4 --decay 1 -o whole --resume"), 0);
     same_bytes("whole/checkpoint.safetensors", "part/checkpoint.safetensors");
+}
+
+/* Two of batch 2 are one of batch 4; a run of two goes on with two. */
+static void batch_norm_sees_all_processes(void **state)
+{
+    NEEDS_MPI;
+    put_masks("masks");
+    assert_int_equal(run(LIMN NORMED "-b 4 -o norm-one"), 0);
+    int code = run(MPIRUN "-n 2 " LIMN NORMED "-b 2 --sync-norm -o norm-two");
+    if (code != 0 || !strstr(text, "; batch norm sees 4 together, of all ranks")) fail_msg("code %d: %s", code, text);
+    double most = far_apart("norm-one/checkpoint.safetensors", "norm-two/checkpoint.safetensors");
+    if (!(most <= 1e-5)) fail_msg("%g apart", most);
+    assert_int_equal(run(LIMN NORMED "-b 4 --steps 6 --sync-norm -o norm-two --resume"), 2);
+    assert_int_equal(times("the number of ranks of --sync-norm (1 without it) was \"2\", and this command says \"1\""), 1);
+    assert_int_equal(run(MPIRUN "-n 2 " LIMN NORMED "-b 2 --steps 6 --sync-norm -o norm-two --resume"), 0);
+    assert_int_equal(run(MPIRUN "-n 2 " LIMN "train dit " TINY "--sync-norm -o x"), 2);
+    assert_int_equal(times("limn: --sync-norm is for batch norm, and dit of these settings has none"), 1);
+    assert_int_not_equal(access("x", F_OK), 0);
 }
 
 static void what_is_wrong_is_said_once(void **state)
@@ -187,6 +212,7 @@ int main(void)
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(so_many_processes_learn_what_one_learns),
+        cmocka_unit_test(batch_norm_sees_all_processes),
         cmocka_unit_test(what_is_wrong_is_said_once),
         cmocka_unit_test(other_launchers_are_refused),
         cmocka_unit_test(nobody_waits_for_the_dead),

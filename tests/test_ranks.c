@@ -1,6 +1,6 @@
 /* test_ranks.c: several ranks, threads here, learn what one learns, and leave together whatever happens to one of them. */
 #include "file/bytes.h"
-#include "file/weight_file.h"
+#include "plan/plan.h"
 #include "train/trainer_parts.h"
 
 #include <math.h>
@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "make_image.h"
+#include "far_apart.h"
+#include "make_masks.h"
 #include "make_ranks.h"
 
 /* ---- the decision ----------------------------------------------------------------------------------------------------- */
@@ -86,6 +87,85 @@ static void all_ranks_leave_in_the_same_step(void **state)
     }
 }
 
+/* ---- means over ranks ------------------------------------------------------------------------------------------------- */
+
+enum { N = 3 };
+
+/* y = mean over ranks of x^2, L = sum of w y; what one of them does. */
+typedef struct averager {
+    bool breaks, cancelled; /* its square fails; it is told to stop in the middle */
+    limn_status own;
+    float y[N], dx[N];
+    char error[LIMN_ERROR_BYTES];
+} averager;
+
+static limn_status break_down(const limn_call *call)
+{
+    (void)call;
+    return LIMN_NO_MEMORY;
+}
+
+static limn_status average(limn_comm *comm, void *user)
+{
+    static const limn_kernel broken = {.name = "broken", .run = break_down};
+    averager *a = user;
+    limn_ctx *ctx = comm->ctx;
+    float x[N], w[N];
+    for (int i = 0; i < N; i++) x[i] = (float)(comm->rank + i + 1), w[i] = (float)(i + 10 * comm->rank);
+    limn_graph *g = limn_graph_new(ctx);
+    limn_node *in = limn_input(g, "x", LIMN_WIDE, LIMN_SHAPE(N), LIMN_PER_STEP), *grad;
+    limn_node *weight = limn_input(g, "w", LIMN_WIDE, LIMN_SHAPE(N), LIMN_PER_STEP);
+    limn_node *y = limn_mean_of_ranks(limn_square(in));
+    limn_node *loss = limn_node_as(limn_sum_to(limn_mul(y, weight), (limn_shape){.rank = 0}), LIMN_WIDE);
+    limn_plan *plan = NULL;
+    limn_run *run = NULL;
+    limn_status status = limn_grad(g, loss, 1, &in, &grad);
+    if (status == LIMN_OK) status = limn_plan_new(g, 2, (limn_node *[]){y, grad}, &(limn_plan_options){0}, &plan);
+    for (int i = 0; a->breaks && status == LIMN_OK && i < plan->n_steps; i++)
+        if (plan->steps[i].call.op == LIMN_OP_SQUARE) plan->steps[i].kernel = &broken;
+    ctx->ranks = comm;
+    if (status == LIMN_OK) status = limn_run_new(plan, &run);
+    ctx->ranks = NULL;
+    if (status == LIMN_OK) status = limn_run_write(run, in, LIMN_F32, x);
+    if (status == LIMN_OK) status = limn_run_write(run, weight, LIMN_F32, w);
+    if (a->cancelled) limn_ctx_cancel(ctx);
+    if (status == LIMN_OK) status = limn_run_execute(run);
+    a->own = status == LIMN_OK ? limn_cancelled(ctx) : status;
+    snprintf(a->error, sizeof a->error, "%s", a->own == LIMN_OK ? "" : limn_error_text(ctx));
+    if (status == LIMN_OK) limn_run_read(run, y, LIMN_F32, a->y), limn_run_read(run, grad, LIMN_F32, a->dx);
+    limn_run_free(run), limn_plan_free(plan), limn_graph_free(g);
+    return limn_comm_agree(comm, status);
+}
+
+/* Every rank has the same mean, and the gradient of the sum of all losses; whoever fails or is told to stop on the way keeps
+ * nobody waiting. */
+static void means_are_of_all_ranks(void **state)
+{
+    (void)state;
+    for (int size = 1; size <= 3; size++)
+        for (int odd = 0; odd < 3; odd++) { /* all are well; the last rank breaks down; it is told to stop */
+            averager a[3] = {{0}};
+            rank_thread r[3];
+            a[size - 1].breaks = odd == 1, a[size - 1].cancelled = odd == 2;
+            run_ranks(size, average, (void *const[]){&a[0], &a[1], &a[2]}, r);
+            for (int k = 0; k < size; k++) {
+                bool last = k == size - 1;
+                if (odd == 1) assert_int_equal(r[k].status, LIMN_NO_MEMORY);
+                if (odd == 1 && last) assert_string_equal(a[k].error, "square (broken): memory is out");
+                if (odd == 2 && last) assert_int_equal(a[k].own, LIMN_CANCELLED);
+                else if (odd == 1 && last) assert_int_equal(a[k].own, LIMN_NO_MEMORY);
+                else assert_int_equal(a[k].own, LIMN_OK);
+                if (odd == 1 || (odd == 2 && size == 1)) continue;
+                for (int i = 0; i < N; i++) {
+                    double y = 0, w = 0;
+                    for (int s = 0; s < size; s++) y += (s + i + 1) * (s + i + 1), w += i + 10 * s;
+                    assert_true(a[k].y[i] == (float)(y / size));
+                    assert_true(fabs(a[k].dx[i] - 2 * (k + i + 1) * w / size) < 1e-4);
+                }
+            }
+        }
+}
+
 /* ---- trainings -------------------------------------------------------------------------------------------------------- */
 
 #define DIT "dit size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64"
@@ -152,26 +232,6 @@ static void succeeded(int size, const rank_thread *r)
 {
     for (int i = 0; i < size; i++)
         if (r[i].status != LIMN_OK) fail_msg("rank %d: %s", i, r[i].error);
-}
-
-static void put_masks(const char *folder)
-{
-    char path[128];
-    mkdir(folder, 0777);
-    for (int k = 0; k < 2; k++) {
-        snprintf(path, sizeof path, "%s/%s", folder, k ? "masks" : "images"), mkdir(path, 0777);
-        for (int i = 0; i < 5; i++) {
-            uint8_t pixels[20 * 18];
-            for (int p = 0; p < 20 * 18; p++)
-                pixels[p] = (uint8_t)((p * (i + 3) / 7 + p / 20) % 2 * (k ? 255 : 90 + p % 50));
-            made m = make_plain_png(20, 18, 1, pixels);
-            snprintf(path, sizeof path, "%s/%s/%d.png", folder, k ? "masks" : "images", i);
-            FILE *f = fopen(path, "wb");
-            assert_non_null(f);
-            assert_int_equal(fwrite(m.bytes, 1, m.n, f), m.n);
-            fclose(f), free(m.bytes);
-        }
-    }
 }
 
 static void same_bytes(const char *one, const char *other)
@@ -366,33 +426,135 @@ static void inner_steps_send_little(void **state)
     for (int k = 0; k < 2; k++) assert_int_equal(r[k].status, LIMN_DIVERGED);
 }
 
+/* Batch norm over the pictures of all ranks: N of batch b are one of batch N b, up to the rounding of sums. */
+static void batch_norm_sees_all_ranks(void **state)
+{
+    (void)state;
+    put_masks("ranks-masks");
+    static const char *const nets[] = {"unet-milesial size=16 channels=1 width=4 levels=2",
+                                       "unet-2015 size=20 width=4 levels=2 norm=batch up=bilinear"};
+    static const struct { int size, batch; bool sync; } groups[] = {
+        {1, 4, false}, {1, 4, true}, {2, 2, true}, {4, 1, true}, {2, 2, false}};
+    enum { GROUPS = sizeof groups / sizeof *groups };
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+        double first[MAX_ROWS];
+        for (int g = 0; g < GROUPS; g++) {
+            trainee t[MAX_RANKS];
+            rank_thread r[MAX_RANKS];
+            char out[64], one[128], path[128];
+            snprintf(out, sizeof out, "run-ranks-sync-%zu-%d", i, g);
+            snprintf(one, sizeof one, "run-ranks-sync-%zu-0/checkpoint.safetensors", i);
+            snprintf(path, sizeof path, "%s/checkpoint.safetensors", out);
+            for (int k = 0; k < groups[g].size; k++) {
+                t[k] = trainee_of(nets[i], "ranks-masks", out, 1);
+                t[k].o.batch = groups[g].batch, t[k].o.sync_norm = groups[g].sync;
+            }
+            run_all(groups[g].size, t, r);
+            succeeded(groups[g].size, r);
+            assert_int_equal(t[0].n, 6);
+            double most = far_apart(one, path), loss = 0;
+            for (int k = 0; k < 6; k++) {
+                if (g == 0) first[k] = t[0].loss[k];
+                loss = fmax(loss, fabs(t[0].loss[k] - first[k]));
+            }
+            bool same = groups[g].size == 1 || groups[g].sync;
+            if (same != (loss <= 1e-5 && most <= 1e-5))
+                fail_msg("net %zu, group %d: losses %.3g and weights %.3g apart", i, g, loss, most);
+            if (groups[g].size == 1) same_bytes(one, path);
+        }
+    }
+}
+
+/* Part i of a step is made by all ranks or by none; the number of ranks belongs to the run. */
+static void batch_norm_of_all_ranks_goes_on(void **state)
+{
+    (void)state;
+    put_masks("ranks-masks");
+    trainee t[3];
+    rank_thread r[3];
+    for (int whole = 0; whole < 2; whole++) {
+        const char *out = whole ? "run-ranks-sync-whole" : "run-ranks-sync-part";
+        for (int k = 0; k < 2; k++) t[k] = trainee_of(UNET, "ranks-masks", out, 3), t[k].o.sync_norm = true;
+        if (!whole) t[1].stop_after = 2;
+        run_all(2, t, r);
+        if (whole) succeeded(2, r);
+        for (int k = 0; k < 2 && !whole; k++)
+            assert_string_equal(r[k].error, "stopped at step 2, saved; the same command with --resume goes on");
+    }
+    for (int k = 0; k < 3; k++) {
+        t[k] = trainee_of(UNET, "ranks-masks", "run-ranks-sync-part", 2);
+        t[k].o.sync_norm = t[k].o.resume = true;
+    }
+    run_all(3, t, r); /* as many pictures, of other statistics */
+    assert_int_equal(r[0].status, LIMN_BAD_ARGUMENT);
+    if (!strstr(r[0].error, "the number of ranks of --sync-norm (1 without it) was \"2\", and this command says \"3\""))
+        fail_msg("%s", r[0].error);
+    for (int k = 0; k < 2; k++) t[k].o.accumulate = 3, t[k].o.sync_norm = false;
+    run_all(2, t, r);
+    assert_int_equal(r[1].status, LIMN_BAD_ARGUMENT);
+    for (int k = 0; k < 2; k++) t[k].o.sync_norm = true;
+    run_all(2, t, r);
+    succeeded(2, r);
+    same_bytes("run-ranks-sync-whole/checkpoint.safetensors", "run-ranks-sync-part/checkpoint.safetensors");
+}
+
+static void batch_norm_of_all_ranks_needs_batch_norm(void **state)
+{
+    (void)state;
+    put_masks("ranks-masks");
+    static const struct { const char *net, *data; int64_t inner; bool other; const char *text; } rows[] = {
+        {"unet size=16 channels=1 width=8 levels=2 norm=group", "ranks-masks", 0, false,
+         "--sync-norm is for batch norm, and unet of these settings has none"},
+        {DIT, "shapes", 0, false, "--sync-norm is for batch norm, and dit of these settings has none"},
+        {UNET, "ranks-masks", 2, false, "--sync-norm with --inner-steps"},
+        {UNET, "ranks-masks", 0, true, "rank 1 of 2: --sync-norm is \"off\", and \"on\" on rank 0"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        trainee t[2];
+        rank_thread r[2];
+        for (int k = 0; k < 2; k++) {
+            t[k] = trainee_of(rows[i].net, rows[i].data, "run-ranks-sync-none", 1);
+            t[k].o.sync_norm = !(k && rows[i].other), t[k].o.inner_steps = rows[i].inner;
+        }
+        run_all(2, t, r);
+        if (r[0].status == LIMN_OK || !strstr(r[0].error, rows[i].text)) fail_msg("row %zu: %s", i, r[0].error);
+        assert_int_equal(r[1].status, r[0].status);
+        assert_int_not_equal(access("run-ranks-sync-none", F_OK), 0);
+    }
+}
+
+/* The second time each of them in steps whose parts are made by all ranks together. */
 static void what_befalls_one_rank_ends_all(void **state)
 {
     (void)state;
     put_masks("ranks-masks");
-    enum { NO_FOLDER, REFUSED, CANCELLED_FIRST, CANCELLED_LATER, TIME_UP, DIVERGED, N_KINDS };
+    enum { NO_FOLDER, REFUSED, CANCELLED_FIRST, CANCELLED_LATER, TIME_UP, DIVERGED, NOT_SAVED, N_KINDS };
     static const struct { limn_status status; const char *text; int64_t steps; } rows[N_KINDS] = {
         [NO_FOLDER] = {LIMN_NOT_FOUND, "no-such-folder", 0},
         [REFUSED] = {LIMN_CANCELLED, "stopped before the first step", 0},
         [CANCELLED_FIRST] = {LIMN_CANCELLED, "stopped", 0},
         [CANCELLED_LATER] = {LIMN_CANCELLED, "stopped at step 3, saved", 3},
         [TIME_UP] = {LIMN_OK, "", 1},
-        [DIVERGED] = {LIMN_DIVERGED, "the loss is", 0}};
-    for (int kind = 0; kind < N_KINDS; kind++) {
+        [DIVERGED] = {LIMN_DIVERGED, "the loss is", 0},
+        [NOT_SAVED] = {LIMN_IO, "3 saves in a row failed", 3}};
+    for (int i = 0; i < 2 * N_KINDS; i++) {
         trainee t[3];
         rank_thread r[3];
         char out[32], path[64];
-        snprintf(out, sizeof out, "run-ranks-end-%d", kind);
+        int kind = i % N_KINDS;
+        snprintf(out, sizeof out, "run-ranks-end-%d", i);
         snprintf(path, sizeof path, "%s/checkpoint.safetensors", out);
         unlink(path); /* of an earlier run of this test */
         for (int k = 0; k < 3; k++) {
-            t[k] = trainee_of(UNET, "ranks-masks", out, 1);
+            t[k] = trainee_of(UNET, "ranks-masks", out, 1 + i / N_KINDS);
+            t[k].o.sync_norm = i >= N_KINDS;
+            if (kind == NOT_SAVED) t[k].o.save_every = 1;
             if (kind == DIVERGED) t[k].o.lr = 1e30, t[k].o.clip = 0, t[k].o.warmup = 0;
         }
         if (kind == NO_FOLDER) t[1].o.data = "no-such-folder";
         if (kind == REFUSED) t[1].refuses = true;
         if (kind == CANCELLED_FIRST || kind == CANCELLED_LATER) t[1].cancelled = true, t[1].cancel_at = rows[kind].steps;
         if (kind == TIME_UP) t[2].o.seconds = 1e-9;
+        if (kind == NOT_SAVED) mkdir(out, 0777), mkdir(path, 0777); /* where the file should be */
         run_all(3, t, r);
         for (int k = 0; k < 3; k++) {
             if (r[k].status != rows[kind].status) fail_msg("kind %d, rank %d: %s", kind, k, r[k].error);
@@ -408,11 +570,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_ranks_leave_in_the_same_step),
+        cmocka_unit_test(means_are_of_all_ranks),
         cmocka_unit_test(ranks_learn_what_one_learns),
         cmocka_unit_test(a_checkpoint_does_not_know_how_many_wrote_it),
         cmocka_unit_test(pictures_and_scores_are_those_of_one),
         cmocka_unit_test(a_disk_that_is_full_ends_all),
         cmocka_unit_test(inner_steps_send_little),
+        cmocka_unit_test(batch_norm_sees_all_ranks),
+        cmocka_unit_test(batch_norm_of_all_ranks_goes_on),
+        cmocka_unit_test(batch_norm_of_all_ranks_needs_batch_norm),
         cmocka_unit_test(what_befalls_one_rank_ends_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
