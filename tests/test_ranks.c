@@ -185,9 +185,20 @@ typedef struct trainee {
     bool refuses;       /* to start */
     bool cancelled;     /* in the middle of a step, after so many: */
     int64_t cancel_at;
+    int data_until;     /* its data fail when they are asked for so often; 0: never */
     int n;
     double loss[MAX_ROWS];
 } trainee;
+
+static _Thread_local trainee *rank_here;
+
+limn_status __real_limn_loader_next(limn_loader *loader, void *const batch[]);
+limn_status __wrap_limn_loader_next(limn_loader *loader, void *const batch[])
+{
+    if (rank_here && rank_here->data_until && --rank_here->data_until == 0)
+        return limn_fail(rank_here->ctx, LIMN_BAD_FILE, "a picture is gone");
+    return __real_limn_loader_next(loader, batch);
+}
 
 static void hear(void *user, const limn_train_report *r)
 {
@@ -207,7 +218,7 @@ static bool go_on(void *user, const char *what, int64_t done, int64_t total)
 static limn_status train(limn_comm *comm, void *user)
 {
     trainee *t = user;
-    t->ctx = comm->ctx;
+    t->ctx = comm->ctx, rank_here = t;
     limn_ctx_set_progress(comm->ctx, go_on, t);
     return limn_train_on(comm->ctx, &t->o, comm);
 }
@@ -527,9 +538,10 @@ static void what_befalls_one_rank_ends_all(void **state)
 {
     (void)state;
     put_masks("ranks-masks");
-    enum { NO_FOLDER, REFUSED, CANCELLED_FIRST, CANCELLED_LATER, TIME_UP, DIVERGED, NOT_SAVED, N_KINDS };
+    enum { NO_FOLDER, NO_PICTURE, REFUSED, CANCELLED_FIRST, CANCELLED_LATER, TIME_UP, DIVERGED, NOT_SAVED, N_KINDS };
     static const struct { limn_status status; const char *text; int64_t steps; } rows[N_KINDS] = {
         [NO_FOLDER] = {LIMN_NOT_FOUND, "no-such-folder", 0},
+        [NO_PICTURE] = {LIMN_BAD_FILE, "a picture is gone", 1},
         [REFUSED] = {LIMN_CANCELLED, "stopped before the first step", 0},
         [CANCELLED_FIRST] = {LIMN_CANCELLED, "stopped", 0},
         [CANCELLED_LATER] = {LIMN_CANCELLED, "stopped at step 3, saved", 3},
@@ -543,7 +555,7 @@ static void what_befalls_one_rank_ends_all(void **state)
         int kind = i % N_KINDS;
         snprintf(out, sizeof out, "run-ranks-end-%d", i);
         snprintf(path, sizeof path, "%s/checkpoint.safetensors", out);
-        unlink(path); /* of an earlier run of this test */
+        remove(path); /* of an earlier run of this test: a file or a folder */
         for (int k = 0; k < 3; k++) {
             t[k] = trainee_of(UNET, "ranks-masks", out, 1 + i / N_KINDS);
             t[k].o.sync_norm = i >= N_KINDS;
@@ -551,6 +563,7 @@ static void what_befalls_one_rank_ends_all(void **state)
             if (kind == DIVERGED) t[k].o.lr = 1e30, t[k].o.clip = 0, t[k].o.warmup = 0;
         }
         if (kind == NO_FOLDER) t[1].o.data = "no-such-folder";
+        if (kind == NO_PICTURE) t[1].data_until = 2 * t[1].o.accumulate; /* of the second step the last part */
         if (kind == REFUSED) t[1].refuses = true;
         if (kind == CANCELLED_FIRST || kind == CANCELLED_LATER) t[1].cancelled = true, t[1].cancel_at = rows[kind].steps;
         if (kind == TIME_UP) t[2].o.seconds = 1e-9;
@@ -560,7 +573,9 @@ static void what_befalls_one_rank_ends_all(void **state)
             if (r[k].status != rows[kind].status) fail_msg("kind %d, rank %d: %s", kind, k, r[k].error);
             assert_non_null(strstr(r[k].error, rows[kind].text));
         }
-        assert_int_equal(access(path, F_OK) == 0, rows[kind].steps > 0);
+        for (int k = 0; k < 3 && kind == NO_PICTURE; k++)
+            assert_string_equal(r[k].error, k == 1 ? "a picture is gone" : "rank 1 of 3: a picture is gone");
+        assert_int_equal(access(path, F_OK) == 0, rows[kind].steps > 0 && kind != NO_PICTURE);
         if (kind == NO_FOLDER) assert_int_not_equal(access(out, F_OK), 0);
         if (kind != DIVERGED) assert_int_equal(t[0].n, rows[kind].steps);
     }
