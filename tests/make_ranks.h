@@ -116,7 +116,8 @@ static int run_ranks(int size, limn_status (*work)(limn_comm *comm, void *user),
     pthread_t thread[MAX_RANKS];
     omp_get_max_threads(); /* OpenMP begins on this thread: LLVM's aborts when threads that come and go begin and end it */
     for (int i = 0; i < size; i++) {
-        out[i] = (rank_thread){.place = {{&threads_engine, NULL, i, size}, &g}, .work = work, .user = user[i]};
+        limn_comm comm = {.engine = &threads_engine, .rank = i, .size = size};
+        out[i] = (rank_thread){.place = {comm, &g}, .work = work, .user = user[i]};
         pthread_create(&thread[i], NULL, run_rank, &out[i]);
     }
     for (int i = 0; i < size; i++) pthread_join(thread[i], NULL);

@@ -21,19 +21,32 @@ void limn_comm_close(limn_comm *comm)
     if (comm) comm->engine->close(comm);
 }
 
+/* @param bytes  that this rank sends */
+static limn_status count(limn_comm *comm, double begin, double bytes, limn_status status)
+{
+    comm->traffic.seconds += limn_seconds() - begin;
+    comm->traffic.bytes += bytes;
+    comm->traffic.calls++;
+    return status;
+}
+
 limn_status limn_comm_gather(limn_comm *comm, size_t bytes, const void *mine, void *all)
 {
-    return comm->engine->gather(comm, bytes, mine, all);
+    double begin = limn_seconds(), sent = (double)(comm->size - 1) * (double)bytes;
+    return count(comm, begin, sent, comm->engine->gather(comm, bytes, mine, all));
 }
 
 limn_status limn_comm_exchange(limn_comm *comm, size_t bytes, const void *out, void *in)
 {
-    return comm->engine->exchange(comm, bytes, out, in);
+    double begin = limn_seconds(), sent = (double)(comm->size - 1) * (double)bytes;
+    return count(comm, begin, sent, comm->engine->exchange(comm, bytes, out, in));
 }
 
+/* Who passes it on is the engine's matter: it counts once, for the root. */
 limn_status limn_comm_broadcast(limn_comm *comm, int root, size_t bytes, void *data)
 {
     if (root < 0 || root >= comm->size)
         return limn_fail(comm->ctx, LIMN_BAD_ARGUMENT, "rank %d does not exist, expected 0 to %d", root, comm->size - 1);
-    return comm->engine->broadcast(comm, root, bytes, data);
+    double begin = limn_seconds(), sent = comm->rank == root && comm->size > 1 ? (double)bytes : 0;
+    return count(comm, begin, sent, comm->engine->broadcast(comm, root, bytes, data));
 }

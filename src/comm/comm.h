@@ -19,10 +19,18 @@ typedef struct limn_comm_engine {
     void (*close)(limn_comm *comm);
 } limn_comm_engine;
 
+/* What a rank has sent to others so far, and how long its calls took: bytes on their way, and the wait for those that come
+ * later. */
+typedef struct limn_comm_traffic {
+    double bytes, seconds;
+    int64_t calls;
+} limn_comm_traffic;
+
 struct limn_comm {
     const limn_comm_engine *engine;
     limn_ctx *ctx;  /* failures are told to it */
     int rank, size; /* 0..size-1 */
+    limn_comm_traffic traffic;
 };
 
 /** A process on its own: rank 0 of 1.
