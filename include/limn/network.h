@@ -110,6 +110,43 @@ LIMN_API limn_status limn_cost_inference(const limn_network *network, const limn
 LIMN_API limn_status limn_cost_training(const limn_network *network, const limn_cost_options *options, limn_cost *out,
                                         char **plan);
 
+/* ---- one training by many processes (limn_train_on()) -----------------------------------------------------------------
+ *
+ * What a step takes when each of `ranks` processes, on machines of their own, makes the same work:
+ *
+ *     step = compute + comm - min(hidden x comm, 2/3 compute / accumulate)     efficiency = compute / step
+ *     comm = calls x call_seconds + messages x message_seconds + 8 sent_bytes / bits_a_second
+ *
+ * A gradient goes in pieces.  For each, every rank calls once for each node that it has (comm/tree.h: 1 where accumulate is
+ * a power of two) and once for the sum; ranks - 1 messages go out in a call, all at once, of 1 / ranks of the piece.  A last
+ * call a step carries losses.  With inner steps H it is the losses alone, and in every H-th step two vectors (weights, EMA),
+ * which nothing hides.  docs/scaling.md: how this was checked. */
+typedef struct limn_scaling_options {
+    int ranks, accumulate;   /* 0: 1 */
+    int64_t inner_steps;     /* 0: all steps together */
+    bool sums_in_bf16;
+    double step_seconds;     /* compute: what a step takes on one of these machines alone; 0: unknown */
+    double bits_a_second;    /* of each machine's link, either way; 0: any number */
+    double call_seconds;     /* latency: from a call on all ranks to what a small message brought */
+    double message_seconds;  /* that a machine is busy with one more message, whatever its length */
+    double hidden;           /* share of comm under way during the backward pass of the last part, 0 to 1 */
+} limn_scaling_options;
+
+typedef struct limn_scaling {
+    size_t rank_bytes;       /* that each holds: limn_cost.peak_bytes, sums of parts (log2 of accumulate vectors as long as
+                                the weights), pieces under way, with inner steps two vectors more */
+    double sent_bytes, calls, messages; /* of each in a step; with inner steps the mean */
+    double comm_seconds, hidden_seconds;
+    double step_seconds, efficiency;    /* 0 where compute is unknown */
+} limn_scaling;
+
+/** Links of 10 Gbit/s, 100 us a call, 5 us a message; everything else 0. */
+LIMN_API limn_scaling_options limn_scaling_defaults(int ranks);
+/** @param training  what limn_cost_training() said of one process
+ *  @return LIMN_BAD_ARGUMENT: a number below 0, hidden above 1, ranks above 65536, parts of a step above a million */
+LIMN_API limn_status limn_scaling_of(limn_ctx *ctx, const limn_cost *training, const limn_scaling_options *options,
+                                     limn_scaling *out);
+
 /** All of it for programs: {network, family, task, loss, settings {..}, batch, inputs [{name, shape, changes_every}],
  *  output, parameters, flops, blocks [{name, note, from, shape, parameters, flops, blocks}], memory {inference {..},
  *  training {..}}}.

@@ -126,9 +126,15 @@ size_t limn_tree_sums_bytes(int size, int parts, size_t n, bool in_bf16)
     return (1 + (size_t)most_nodes(size, parts) + in_bf16) * (size_t)size * floats_each(size, n) * sizeof(float);
 }
 
+double limn_tree_sums_calls(int size, int parts, size_t n)
+{
+    size_t piece = (size_t)size * floats_each(size, n);
+    return size == 1 ? 0 : (1 + most_nodes(size, parts)) * (double)((n + piece - 1) / piece);
+}
+
 double limn_tree_sums_traffic(int size, int parts, size_t n, bool in_bf16)
 {
-    return (double)(size - 1) / size * (1 + most_nodes(size, parts)) * (double)n * (in_bf16 ? 2 : 4);
+    return limn_tree_sums_calls(size, parts, n) * (size - 1) * (double)floats_each(size, n) * (in_bf16 ? 2 : 4);
 }
 
 limn_status limn_tree_sums_new(limn_comm *comm, int parts, size_t n, bool in_bf16, limn_tree_sums *out)

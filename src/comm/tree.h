@@ -62,9 +62,11 @@ typedef struct limn_tree_block { /* of the vector */
 limn_status limn_tree_sums_new(limn_comm *comm, int parts, size_t n, bool in_bf16, limn_tree_sums *out);
 void limn_tree_sums_free(limn_tree_sums *sums);
 /** Bytes that it takes, and that each rank sends (and receives) for a sum: 2 (size - 1) / size x n floats where parts is a
- *  power of two, else (1 + nodes) in place of 2. */
+ *  power of two, else (1 + nodes) in place of 2, and what fills up the last piece. */
 size_t limn_tree_sums_bytes(int size, int parts, size_t n, bool in_bf16);
 double limn_tree_sums_traffic(int size, int parts, size_t n, bool in_bf16);
+/** Calls of the group for a sum; in each a rank sends size - 1 messages of one length. */
+double limn_tree_sums_calls(int size, int parts, size_t n);
 
 size_t limn_tree_pieces(const limn_tree_sums *sums);
 /** The floats of a piece; of a rank's block in it, which may be cut short by the end, or empty. */
