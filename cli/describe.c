@@ -25,6 +25,12 @@ static const char help[] =
     "  --steps 20         sampling steps, for the memory of inference\n"
     "  --precision auto   auto, f32, bf16 or exact, for the memory\n"
     "  --recompute PREFIX as limn train has it, for the memory of training\n"
+    "  --ranks N          training by N processes on machines of their own: what each holds and sends, what that adds to a\n"
+    "                     step by the model of docs/scaling.md, for N, 8, 64 and 512 of them\n"
+    "    --accumulate 1, --inner-steps 0, --comm-dtype f32   as limn train has them\n"
+    "    --step-seconds S what a step of one process takes on one of them: the table then says how much of their speed is left\n"
+    "    --link 10gbit    of each machine, mbit or gbit a second, in place of 1, 10 and 100\n"
+    "    --latency 100us  of a call of all ranks, us, ms or s      --message 5us  of one more message in it\n"
     "  -a, --all, --full  draw blocks that are alike one by one\n"
     "  --depth N          draw only the N outer levels\n"
     "  --plan             also every kernel of inference, and why no faster one\n"
@@ -36,11 +42,15 @@ static const char help[] =
     "  limn describe mmdit\n"
     "  limn describe mmdit --set attention=joint --set depth=24\n"
     "  limn describe dit-xl/2 --batch 8 --depth 1\n"
-    "  limn describe mmdit-emoji --json | jq .memory.training.peak_bytes\n";
+    "  limn describe mmdit-emoji --json | jq .memory.training.peak_bytes\n"
+    "  limn describe mmdit-emoji -b 16 --ranks 8 --step-seconds 0.3\n"
+    "  limn describe \"unet levels=5\" --ranks 4 --link 1gbit --latency 50us --inner-steps 500\n";
 
 typedef struct describe_flags {
     const char *net, *network, *set, *batch, *steps, *precision, *depth, *recompute;
     bool help, settings, plan, train_plan, json, all, ascii;
+    describe_ranks ranks;
+    limn_scaling_options scaling; /* of ranks */
 } describe_flags;
 
 static void list_settings(const limn_network *network)
@@ -84,11 +94,12 @@ static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const li
            have = limn_memory_available();
     char text[32];
     if (have && most > have) printf("%-16s %s are free\n", "this machine", cli_bytes((double)have, text));
+    if (trained == LIMN_OK && f->ranks.ranks) status = cli_describe_ranks_print(ctx, &train, &f->scaling);
     if (plan) printf("\ninference, kernel by kernel\n%s", plan);
     if (train_plan) printf("\ntraining step, kernel by kernel\n%s", train_plan);
     limn_free(plan);
     limn_free(train_plan);
-    return f->train_plan ? trained : LIMN_OK;
+    return trained != LIMN_OK && (f->train_plan || f->ranks.ranks) ? trained : status;
 }
 
 /* ---- one network ------------------------------------------------------------------------------------------------------ */
@@ -179,6 +190,18 @@ static limn_status describe(limn_ctx *ctx, int argc, char **argv, const describe
     return status;
 }
 
+/* Of several processes, as text.  @return false after a message */
+static bool ranks_fit(const describe_flags *f)
+{
+    const char *other = cli_describe_ranks_first(&f->ranks);
+    if (!f->ranks.ranks && !other) return true;
+    if (f->ranks.ranks && f->net && !f->settings && !f->json) return true;
+    if (!f->ranks.ranks) fprintf(stderr, "limn describe: %s is for several processes: give --ranks N\n", other);
+    else fprintf(stderr, "limn describe: --ranks is for the drawing of one network%s\n",
+                 f->net ? ", not for --settings and --json" : ": name it, as in limn describe mmdit --ranks 8");
+    return false;
+}
+
 /* A flag that changes nothing of what is asked for.  @return false after a message */
 static bool flags_fit(const describe_flags *f)
 {
@@ -209,7 +232,7 @@ static bool flags_fit(const describe_flags *f)
     if (wrong)
         fprintf(stderr, "limn describe: %s changes nothing in %s\n", wrong,
                 f->settings ? "--settings, a table" : "--json, which has every block");
-    return !wrong;
+    return !wrong && ranks_fit(f);
 }
 
 int cli_describe(int argc, char **argv)
@@ -222,6 +245,14 @@ int cli_describe(int argc, char **argv)
                               {NULL, "--precision", &f.precision, NULL},
                               {NULL, "--depth", &f.depth, NULL},
                               {NULL, "--recompute", &f.recompute, NULL},
+                              {NULL, "--ranks", &f.ranks.ranks, NULL},
+                              {NULL, "--accumulate", &f.ranks.accumulate, NULL},
+                              {NULL, "--inner-steps", &f.ranks.inner_steps, NULL},
+                              {NULL, "--comm-dtype", &f.ranks.comm_dtype, NULL},
+                              {NULL, "--link", &f.ranks.link, NULL},
+                              {NULL, "--latency", &f.ranks.latency, NULL},
+                              {NULL, "--message", &f.ranks.message, NULL},
+                              {NULL, "--step-seconds", &f.ranks.step_seconds, NULL},
                               {NULL, "--plan", NULL, &f.plan},
                               {NULL, "--train-plan", NULL, &f.train_plan},
                               {NULL, "--settings", NULL, &f.settings},
@@ -239,7 +270,7 @@ int cli_describe(int argc, char **argv)
         return 2;
     limn_cost_options o = {.batch = (int)batch, .n_steps = (int)steps, .recompute = f.recompute};
     if (!flags_fit(&f)) return 2;
-    if (!cli_precision(f.precision, &o.precision)) return 2;
+    if (!cli_precision(f.precision, &o.precision) || !cli_describe_ranks_read(&f.ranks, &f.scaling)) return 2;
     limn_ctx *ctx = cli_ctx_new();
     if (!ctx) return 1;
     limn_status status = describe(ctx, argc, argv, &f, &o, (int)depth);
