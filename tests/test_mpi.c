@@ -128,6 +128,23 @@ static void what_is_wrong_is_said_once(void **state)
     }
 }
 
+/* oneDNN's products are held to older instructions on one rank: the same training, other bits. */
+static void other_cpus_are_told_of(void **state)
+{
+    NEEDS_MPI;
+    assert_int_equal(run(MPIRUN "-n 2 " LIMN "train dit " TINY "--precision f32 --steps 1 -o alike"), 0);
+    assert_int_equal(times("warning"), 0);
+    assert_int_equal(run(MPIRUN "-n 1 " LIMN "train dit " TINY "--precision f32 --steps 1 -o unlike : "
+                                "-n 1 -x ONEDNN_MAX_CPU_ISA=SSE41 " LIMN "train dit " TINY
+                                "--precision f32 --steps 1 -o unlike"),
+                     0);
+#if defined(__x86_64__)
+    if (times("warning: rank 1 has ") != 1 || times("oneDNN with SSE4.1") != 1 ||
+        times("(1 of 2 ranks are not as rank 0)") != 1)
+        fail_msg("%s", text);
+#endif
+}
+
 /* Their processes would each train alone, into one folder. */
 static void other_launchers_are_refused(void **state)
 {
@@ -214,6 +231,7 @@ int main(void)
         cmocka_unit_test(so_many_processes_learn_what_one_learns),
         cmocka_unit_test(batch_norm_sees_all_processes),
         cmocka_unit_test(what_is_wrong_is_said_once),
+        cmocka_unit_test(other_cpus_are_told_of),
         cmocka_unit_test(other_launchers_are_refused),
         cmocka_unit_test(nobody_waits_for_the_dead),
         cmocka_unit_test(signals_are_those_of_one_process),

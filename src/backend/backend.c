@@ -1,5 +1,6 @@
 /* backend.c: the backends there are, and the memory of those that run in this process. */
 #include "backend/backend.h"
+#include "backend/cpu/product.h"
 #include "backend/cpu/rows.h"
 
 #include <string.h>
@@ -27,11 +28,18 @@ static const char *refuse(const limn_backend *backend)
     return backend->rows ? limn_isa_refuse(backend->rows->isa) : NULL;
 }
 
+static void describe(const limn_backend *backend, char text[LIMN_BACKEND_TEXT])
+{
+    limn_call call = {.rows = backend->rows};
+    snprintf(text, LIMN_BACKEND_TEXT, "%s loops%s, oneDNN with %s", limn_rows_of(&call)->name,
+             limn_isa_refuse_call(&call, LIMN_ISA_AMX) ? "" : " and AMX tiles", limn_product_isa());
+}
+
 /* What backends of this process share: all but their kernels. */
 #define IN_THIS_PROCESS                                                                                                     \
     .refuse = refuse, .host = true, .allocate = limn_alloc_aligned, .release = limn_free_aligned, .upload = copy,           \
-    .download = copy,                                                                                                       \
-    .begin = limn_floats_begin, .end = limn_floats_end, .best_precision = best_precision
+    .download = copy, .begin = limn_floats_begin, .end = limn_floats_end, .best_precision = best_precision,                 \
+    .describe = describe
 
 /* "cpu" on the CPU that there is; then on one of each kind, to plan for it, or to run as it would. */
 static const limn_backend backends[] = {

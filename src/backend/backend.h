@@ -55,6 +55,7 @@ typedef struct limn_kernel {
 
 /* Addresses are the backend's own: only its kernels and the functions here look behind them. */
 typedef struct limn_backend limn_backend;
+enum { LIMN_BACKEND_TEXT = 96 };
 struct limn_backend {
     const char *name;
     /** Kernel number i of the op's list, best first; NULL past the end.  The last one is the reference. */
@@ -73,6 +74,9 @@ struct limn_backend {
     /** The best precision, F32 or BF16, and why as a constant sentence.  repeated: the plan runs many times, as a step of a
      *  training or of a sampler does */
     limn_precision (*best_precision)(const limn_backend *backend, bool repeated, const char **why);
+    /** What its kernels compute with here, for people: "avx512 loops, oneDNN with AVX512_BF16".  Where it is the same, so
+     * are the bits of results. */
+    void (*describe)(const limn_backend *backend, char text[LIMN_BACKEND_TEXT]);
 };
 
 /** By name; NULL: the default.  @return LIMN_NOT_FOUND with the names there are */

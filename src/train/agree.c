@@ -73,6 +73,26 @@ static limn_status compare(limn_ctx *ctx, const char *own, const char *first)
     }
 }
 
+/* They train, but bits hang on who is who: the first rank that computes with something else than rank 0 is named.
+ * @param all  room for a text of each rank */
+static limn_status warn_of_other_cpus(limn_trainer *t, char (*all)[LIMN_BACKEND_TEXT])
+{
+    limn_comm *comm = t->ranks.comm;
+    int others = 0, first = 0;
+    char own[LIMN_BACKEND_TEXT] = "";
+    t->plan->backend->describe(t->plan->backend, own);
+    limn_status status = limn_comm_gather(comm, sizeof own, own, all);
+    if (status != LIMN_OK || comm->rank != 0) return status;
+    for (int rank = comm->size - 1; rank > 0; rank--)
+        if (strcmp(all[rank], all[0]) != 0) others++, first = rank;
+    if (others)
+        limn_log(t->ctx, LIMN_LOG_WARN,
+                 "rank %d has %s, rank 0 %s (%d of %d ranks are not as rank 0): they train one network, but not with the "
+                 "bits of one process",
+                 first, all[first], all[0], others, comm->size);
+    return LIMN_OK;
+}
+
 limn_status limn_trainer_agree(limn_trainer *t)
 {
     limn_comm *comm = t->ranks.comm;
@@ -80,11 +100,14 @@ limn_status limn_trainer_agree(limn_trainer *t)
     uint64_t n = own ? strlen(own) + 1 : 0;
     limn_status status = limn_comm_broadcast(comm, 0, sizeof n, &n);
     if (status != LIMN_OK || comm->size == 1) return free(own), status;
-    limn_status mine = own && n && (first = malloc(n)) ? LIMN_OK : limn_fail_memory(t->ctx, n, "what ranks compare");
+    size_t bytes = (size_t)comm->size * LIMN_BACKEND_TEXT;
+    if (bytes < n) bytes = n;
+    limn_status mine = own && n && (first = malloc(bytes)) ? LIMN_OK : limn_fail_memory(t->ctx, bytes, "what ranks compare");
     status = limn_comm_agree(comm, mine); /* all have room for it */
     if (status == LIMN_OK && comm->rank == 0) memcpy(first, own, n);
     if (status == LIMN_OK) status = limn_comm_broadcast(comm, 0, n, first);
     if (status == LIMN_OK) status = limn_comm_agree(comm, compare(t->ctx, own, first));
+    if (status == LIMN_OK) status = warn_of_other_cpus(t, (char(*)[LIMN_BACKEND_TEXT])first);
     free(own), free(first);
     return status;
 }

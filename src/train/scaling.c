@@ -61,7 +61,10 @@ static void count(size_t n, int ranks, int parts, const limn_scaling_options *o,
     out->sent_bytes = sums * limn_tree_sums_traffic(ranks, of, n, o->sums_in_bf16) + losses;
 }
 
-static double at_most(double x, double most) { return x < most ? x : most; }
+static double at_most(double x, double most)
+{
+    return x < most ? x : most;
+}
 
 limn_status limn_scaling_of(limn_ctx *ctx, const limn_cost *training, const limn_scaling_options *o, limn_scaling *out)
 {

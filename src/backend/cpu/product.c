@@ -61,6 +61,23 @@ const char *limn_product_refuse(limn_dtype compute, bool avx512)
     return NULL;
 }
 
+const char *limn_product_isa(void)
+{
+    static const struct {
+        dnnl_cpu_isa_t isa;
+        const char *name;
+    } best_first[] = {{dnnl_cpu_isa_avx512_core_amx, "AMX"},
+                      {dnnl_cpu_isa_avx512_core_bf16, "AVX512_BF16"},
+                      {dnnl_cpu_isa_avx512_core_vnni, "AVX512_VNNI"},
+                      {dnnl_cpu_isa_avx512_core, "AVX512"},
+                      {dnnl_cpu_isa_avx2, "AVX2"},
+                      {dnnl_cpu_isa_avx, "AVX"},
+                      {dnnl_cpu_isa_sse41, "SSE4.1"}};
+    for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++)
+        if (uses(best_first[i].isa)) return best_first[i].name;
+    return "this CPU's";
+}
+
 static bool desc_2d(memory_desc *md, int64_t rows, int64_t cols, dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
     dnnl_dims_t dims = {rows, cols};

@@ -27,6 +27,9 @@ typedef struct limn_product_options {
  *  avx512: false: they are for a CPU without it */
 const char *limn_product_refuse(limn_dtype compute, bool avx512);
 
+/** The instructions that oneDNN uses here, of those it knows: "AVX512_BF16". */
+const char *limn_product_isa(void);
+
 typedef struct limn_product limn_product;
 
 /** @return LIMN_OK and *out, freed with limn_product_free(); LIMN_UNSUPPORTED with oneDNN's status. */
