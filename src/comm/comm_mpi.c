@@ -130,9 +130,18 @@ static void end_beats(group *g)
     MPI_Wait(&g->send, MPI_STATUS_IGNORE);
 }
 
+/* Before a large message goes its receiver is asked, and the answer waits behind what that one sends meanwhile: behind all
+ * of a message as large, so that two ranks would send in turn.  In fragments they send at once: over wires of 100 Mbit/s
+ * sums took 0.77 s in place of 1.31.  What the user has set stays. */
+static void send_in_fragments(void)
+{
+    setenv("OMPI_MCA_btl_tcp_rdma_pipeline_frag_size", "131072", 0);
+}
+
 static bool begin(group *g)
 {
     int provided = MPI_THREAD_SINGLE;
+    send_in_fragments();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     if (provided < MPI_THREAD_FUNNELED) {
         snprintf(g->error, sizeof g->error, "this MPI allows no threads at all (expected at least MPI_THREAD_FUNNELED)");
