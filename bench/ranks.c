@@ -58,7 +58,10 @@ static limn_status broadcast(limn_comm *comm, int root, size_t bytes, void *data
     return limn_comm_broadcast(after_delay(comm), root, bytes, data);
 }
 
-static void at_step(limn_comm *comm, int64_t step) { limn_comm_at_step(((delayed *)comm)->inner, step); }
+static void at_step(limn_comm *comm, int64_t step)
+{
+    limn_comm_at_step(((delayed *)comm)->inner, step);
+}
 
 static void close_both(limn_comm *comm)
 {
