@@ -102,5 +102,5 @@ job=$!
 while kill -0 $job 2>/dev/null; do wait $job; done # a signal that is handed on ends a wait
 wait $job
 code=$?
-echo "over the wire: $(sent 1) bytes from host 1, $(sent 2) from host 2" >&2
+echo "over the wire: $(sent 1) bytes from node1, $(sent 2) from node2" >&2
 exit $code
