@@ -1,7 +1,7 @@
 # Limn: make            build/limn
 #       make test       build and pass all tests
 #       make install-deps   what Debian 12 lacks for that (needs root or sudo)
-#       make install-ci     what .ci/run needs beyond that: clang with its sanitizers, locales, qemu-user
+#       make install-ci     what .ci/run needs beyond that: clang with its sanitizers, locales, qemu-user, iproute2
 #       make mpi        what lets `mpirun -n 8 build/limn train` be one training: Open MPI, and build/limn-mpi.so
 #       make bench      speed of the standard cases beside the machine's best product (bench/peers/compare.py: beside PyTorch)
 #       make install    the program, the library and the models, under PREFIX (/usr/local); DESTDIR as everywhere
@@ -11,7 +11,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := build-essential cmake ninja-build pkg-config libdnnl-dev libjansson-dev libpng-dev libjpeg62-turbo-dev \
             libtiff-dev libwebp-dev zlib1g-dev libutf8proc-dev librandom123-dev nettle-dev libcmocka-dev
 MPI_PACKAGES := libopenmpi-dev openmpi-bin
-CI_PACKAGES := clang libclang-rt-14-dev libomp-14-dev locales qemu-user $(MPI_PACKAGES)
+CI_PACKAGES := clang libclang-rt-14-dev libomp-14-dev locales qemu-user iproute2 $(MPI_PACKAGES)
 
 all: $(BUILD)/build.ninja
 	cmake --build $(BUILD)

@@ -142,9 +142,9 @@ limn_status cli_describe_ranks_print(limn_ctx *ctx, const limn_cost *training, c
     char text[3][32];
     limn_status status = limn_scaling_of(ctx, training, o, &s);
     if (status != LIMN_OK) return status;
-    printf("\n%-16s each holds %s (one process %s) and sends %s a step, in %.4g calls of %d messages\n", "by ranks",
+    printf("\n%-16s each holds %s (one process %s) and sends %s a step, in %.4g calls of %d message%s\n", "by ranks",
            cli_bytes((double)s.rank_bytes, text[0]), cli_bytes((double)training->peak_bytes, text[1]),
-           cli_bytes(s.sent_bytes, text[2]), s.calls, o->ranks - 1);
+           cli_bytes(s.sent_bytes, text[2]), s.calls, o->ranks - 1, o->ranks == 2 ? "" : "s");
     printf("%-16s %d ranks%s, a call takes %s, each message %s more\n", "", o->ranks,
            o->sums_in_bf16 ? ", sums sent in bf16" : "", time_text(o->call_seconds, text[0]),
            time_text(o->message_seconds, text[1]));

@@ -214,6 +214,12 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("describe dit --settings --batch 3", "--batch changes nothing in --settings");
     refuses("describe --plan", "--plan is for one network");
     refuses("describe --set depth=3", "--set is for one network");
+    refuses("describe dit --ranks 1", "--ranks expects a whole number from 2 to 65536");
+    refuses("describe dit --link 1gbit", "--link is for several processes: give --ranks N");
+    refuses("describe --ranks 3", "--ranks is for the drawing of one network: name it");
+    refuses("describe dit --json --ranks 3", "not for --settings and --json");
+    refuses("describe dit --ranks 2 --link 5", "--link expects a number and mbit, gbit or tbit behind it, found \"5\"");
+    refuses("describe dit --ranks 2 --latency 5gs", "--latency expects a number and us, ms or s behind it");
 }
 
 /* ---- describe --------------------------------------------------------------------------------------------------------- */
@@ -232,6 +238,11 @@ static void describe_draws(void **state)
     SHOWS("describe ddpm --set attention=window --ascii", "32 x 32, down", "attention in windows of 8 x 8 ",
           "attention in windows of 8 x 8, moved by 4", "16x64x384", "16 x 16, down",
           "self-attention: pixels look at each other", "scores + bias");
+    /* 757 thousand weights: 3.03 MB each way at 1 Gbit/s; 100 ms of work in 124.2 */
+    SHOWS("describe dit --depth 1 --ranks 2 --link 1gbit --latency 0us --message 0us", "sends 3.0 MB a step, in 3 calls of 1 ",
+          "\n2                       24 ms          484 us\n", "\n512 ");
+    SHOWS("describe dit --depth 1 --ranks 2 --link 1gbit --latency 0us --message 0us --step-seconds 0.1",
+          "\n2                      80.5 %          99.5 %\n");
     SHOWS("describe ddpm-sr --ascii", "condition", "64x64x6", "attention in windows of 8 x 8, moved by 4", "64x64x3");
 }
 
