@@ -28,7 +28,7 @@ static const char help[] =
     "  --ranks N          training by N processes on machines of their own: what each holds and sends, what that adds to a\n"
     "                     step by the model of docs/scaling.md, for N, 8, 64 and 512 of them\n"
     "    --accumulate 1, --inner-steps 0, --comm-dtype f32   as limn train has them\n"
-    "    --step-seconds S what a step of one process takes on one of them: the table then says how much of their speed is left\n"
+    "    --step-seconds S what a step of one process takes, all its parts: then the table says how much of their speed is left\n"
     "    --link 10gbit    of each machine, mbit or gbit a second, in place of 1, 10 and 100\n"
     "    --latency 100us  of a call of all ranks, us, ms or s      --message 5us  of one more message in it\n"
     "  -a, --all, --full  draw blocks that are alike one by one\n"
