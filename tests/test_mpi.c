@@ -72,6 +72,8 @@ static void so_many_processes_learn_what_one_learns(void **state)
     assert_int_equal(run(MPIRUN "-n 2 " LIMN "train dit " TINY "--steps 6 --accumulate 2 --shard-state -o divided"), 0);
     assert_non_null(strstr(text, "and has its share of moments and EMA"));
     same_bytes("one/checkpoint.safetensors", "divided/checkpoint.safetensors");
+    assert_int_equal(run("grep -l comm_seconds two/events.* && grep -l sent_bytes two/events.*"), 0);
+    assert_int_equal(run("grep -l comm_seconds one/events.*"), 1);
     /* saved by two, resumed by four */
     assert_int_equal(run(MPIRUN "-n 2 " LIMN "train dit " TINY "--steps 3 --accumulate 2 --decay 1 -o part"), 0);
     assert_int_equal(run(MPIRUN "-n 4 " LIMN "train dit " TINY "--steps 6 --decay 1 -o part --resume"), 0);

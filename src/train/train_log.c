@@ -150,9 +150,21 @@ static limn_status open_rows(limn_trainer *t, const char *name, const char *head
 
 limn_status limn_trainer_log_open(limn_trainer *t)
 {
+    t->told = t->ranks.comm->traffic, t->told_at = t->step;
     limn_status status = open_rows(t, "log", log_head, &t->csv);
     if (status == LIMN_OK && t->score_head) status = open_rows(t, "held_out", t->score_head, &t->scores);
     return status == LIMN_OK ? limn_tensorboard_open(t->ctx, t->o->out, &t->events) : status;
+}
+
+/* Of a step since the last row, with several ranks: what rank 0 sent, and its seconds in calls to the others. */
+static void log_traffic(limn_trainer *t)
+{
+    const limn_comm *comm = t->ranks.comm;
+    double steps = (double)(t->step - t->told_at);
+    if (comm->size == 1 || steps <= 0) return;
+    limn_tensorboard_scalar(t->events, t->step, "sent_bytes", (comm->traffic.bytes - t->told.bytes) / steps);
+    limn_tensorboard_scalar(t->events, t->step, "comm_seconds", (comm->traffic.seconds - t->told.seconds) / steps);
+    t->told = comm->traffic, t->told_at = t->step;
 }
 
 void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, double rate)
@@ -163,6 +175,7 @@ void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, 
     limn_tensorboard_scalar(t->events, t->step, "lr", lr);
     limn_tensorboard_scalar(t->events, t->step, "grad_norm", norm);
     limn_tensorboard_scalar(t->events, t->step, "images_per_second", rate);
+    log_traffic(t);
     limn_train_report report = {t->step, t->o->steps, loss, lr, norm, rate};
     if (t->o->report) t->o->report(t->o->user, &report);
 }

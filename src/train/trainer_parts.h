@@ -78,6 +78,8 @@ struct limn_trainer {
     FILE *csv, *scores;        /* log.csv; held_out.csv: NULL without score_head */
     const char *score_head;    /* the task's, "step,NAME,..\n": what is held out is scored; NULL: nothing is */
     limn_tensorboard *events;
+    limn_comm_traffic told;    /* when the last row was logged, in this step: */
+    int64_t told_at;
 };
 
 /** Whether moments and EMA are: then all ranks save and show together, rank 0 with the others' help. */
