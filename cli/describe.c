@@ -28,7 +28,7 @@ static const char help[] =
     "  --ranks N          training by N processes on machines of their own: what each holds and sends, what that adds to a\n"
     "                     step by the model of docs/scaling.md, for N, 8, 64 and 512 of them\n"
     "    --accumulate 1, --inner-steps 0, --comm-dtype f32   as limn train has them\n"
-    "    --step-seconds S what a step of one process takes, all its parts: then the table says how much of their speed is left\n"
+    "    --step-seconds S what a step of one process takes, all its parts: the table then says what is left of their speed\n"
     "    --link 10gbit    of each machine, mbit or gbit a second, in place of 1, 10 and 100\n"
     "    --latency 100us  of a call of all ranks, us, ms or s      --message 5us  of one more message in it\n"
     "  -a, --all, --full  draw blocks that are alike one by one\n"
@@ -197,8 +197,9 @@ static bool ranks_fit(const describe_flags *f)
     if (!f->ranks.ranks && !other) return true;
     if (f->ranks.ranks && f->net && !f->settings && !f->json) return true;
     if (!f->ranks.ranks) fprintf(stderr, "limn describe: %s is for several processes: give --ranks N\n", other);
-    else fprintf(stderr, "limn describe: --ranks is for the drawing of one network%s\n",
-                 f->net ? ", not for --settings and --json" : ": name it, as in limn describe mmdit --ranks 8");
+    else
+        fprintf(stderr, "limn describe: --ranks is for the drawing of one network%s\n",
+                f->net ? ", not for --settings and --json" : ": name it, as in limn describe mmdit --ranks 8");
     return false;
 }
 

@@ -1,6 +1,6 @@
 /* test_hosts.c: two hosts that share nothing but a wire (bench/hosts.sh) train one network: the bytes of one process, by the
- * commands that docs/cluster.md prints, and nothing is left when they are interrupted.  Skipped where there may be no network
- * namespaces, or no Open MPI. */
+ * commands that docs/cluster.md prints, and nothing is left when they are interrupted.  Skipped where there may be no
+ * network namespaces, or no Open MPI. */
 #include "base/base.h"
 
 #include <setjmp.h>
@@ -68,7 +68,8 @@ static void runs_as_printed(const char *words, const char *data, const char *fla
     char command[2000], line[1200];
     snprintf(command, sizeof command,
              "sed -n 's|^    \\(mpirun .*%s.*\\)|\\1|p' " LIMN_SOURCE_DIR "/docs/cluster.md | sed 's|build/limn |" LIMN
-             "|; s|FOLDER|%s|'", words, data);
+             "|; s|FOLDER|%s|'",
+             words, data);
     succeeds(command);
     snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
     if (!strstr(line, LIMN)) fail_msg("docs/cluster.md has no command with %s", words);
@@ -80,13 +81,15 @@ static void commands_run_as_they_are_printed(void **state)
 {
     (void)state;
     if (no_hosts()) skip();
-    succeeds("sed -n 's/^    \\(node[12] slots=1\\)$/\\1/p' " LIMN_SOURCE_DIR "/docs/cluster.md >hosts; [ $(wc -l <hosts) = 2 ]");
+    succeeds("sed -n 's/^    \\(node[12] slots=1\\)$/\\1/p' " LIMN_SOURCE_DIR
+             "/docs/cluster.md >hosts; [ $(wc -l <hosts) = 2 ]");
     succeeds("mkdir -p cells/images cells/masks; cp " LIMN_SOURCE_DIR "/docs/pictures/cells.png cells/images/a.png; "
              "cp " LIMN_SOURCE_DIR "/docs/pictures/cells-truth.png cells/masks/a.png");
     runs_as_printed("train unet", "cells", "--set 'size=32 channels=1 width=4 levels=2' -b 1 -t 1 --steps 2");
     succeeds("test -s runs/cells/model.safetensors");
     succeeds("sed -i s/slots=1/slots=2/ hosts");
-    runs_as_printed("--inner-steps", "shapes", "--set 'size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64 "
+    runs_as_printed("--inner-steps", "shapes",
+                    "--set 'size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64 "
                     "text_encoder=clip text_length=12 text_width=16 text_depth=1 text_heads=2' -b 1 -t 1 --steps 2");
     succeeds("test -s runs/slow/model.safetensors");
 }
@@ -96,9 +99,9 @@ static void an_interrupted_one_leaves_nothing(void **state)
     (void)state;
     if (no_hosts()) skip();
     succeeds(HOSTS "-- " LIMN TINY "--steps 1000000 --save-every 5 -o told & all=$!; "
-             "for i in $(seq 300); do [ -s told/model.safetensors ] && break; sleep 0.1; done; "
-             "[ $(ip netns list | grep -c \"^limn$all-\") = 2 ] || echo no hosts; kill -TERM $all; wait $all; "
-             "! ip netns list | grep \"^limn$all-\"");
+                   "for i in $(seq 300); do [ -s told/model.safetensors ] && break; sleep 0.1; done; "
+                   "[ $(ip netns list | grep -c \"^limn$all-\") = 2 ] || echo no hosts; kill -TERM $all; wait $all; "
+                   "! ip netns list | grep \"^limn$all-\"");
     if (strstr(text, "no hosts") || !strstr(text, "saved; the same command with --resume goes on")) fail_msg("%s", text);
     succeeds(LIMN TINY "--accumulate 2 --steps 1000000 --minutes 0.001 -o told --resume");
 }
@@ -106,7 +109,9 @@ static void an_interrupted_one_leaves_nothing(void **state)
 static void wrong_flags_are_named(void **state)
 {
     (void)state;
-    static const struct { const char *flags, *sentence; } rows[] = {
+    static const struct {
+        const char *flags, *sentence;
+    } rows[] = {
         {"", "a command is expected behind --"},
         {"--rate fast -- true", "--rate expects kbit, mbit or gbit a second, as 1gbit, found \"fast\""},
         {"--ranks 0 -- true", "--ranks expects 1 to 99, found \"0\""},

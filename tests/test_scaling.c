@@ -1,5 +1,6 @@
 /* test_scaling.c: what limn_scaling_of() says of many ranks: their memory, bytes and calls are those of ranks that train,
  * and the seconds follow from the formula in limn/network.h. */
+#include "base/number.h"
 #include "limn/network.h"
 #include "limn/train.h"
 
@@ -23,7 +24,7 @@ static void listen(void *user, limn_log_level level, const char *text)
 {
     (void)level;
     const char *peak = strstr(text, "planned peak ");
-    if (peak) ((trainee *)user)->planned = strtod(peak + strlen("planned peak "), NULL);
+    if (peak) ((trainee *)user)->planned = limn_number_parse(peak + strlen("planned peak "), NULL);
 }
 
 static limn_status train(limn_comm *comm, void *user)
