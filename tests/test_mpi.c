@@ -147,6 +147,36 @@ static void other_cpus_are_told_of(void **state)
 #endif
 }
 
+static double number(const char *name)
+{
+    char field[64];
+    snprintf(field, sizeof field, "\"%s\": ", name);
+    const char *at = strstr(text, field);
+    if (!at) fail_msg("no %s: %s", name, text);
+    return limn_number_parse(at + strlen(field), NULL);
+}
+
+/* bench/ranks.c: what it counts is what the model says, of denoisers and of networks that learn masks, and a delay is in
+ * every call. */
+static void what_sums_cost_is_measured(void **state)
+{
+    NEEDS_MPI;
+    static const char *const rows[] = {"'dit size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64' 2",
+                                       "'unet size=32 channels=1 width=4 levels=2' 1 --comm-dtype bf16",
+                                       "'unet size=32 channels=1 width=4 levels=2' 1 --inner-steps 2 --accumulate 3"};
+    char command[512];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(command, sizeof command,
+                 MPIRUN "-n 2 " LIMN_BINARY_DIR "/limn-ranks %s --steps 4 --delay 2000 --alone 5 --link 1", rows[i]);
+        if (run(command) != 0) fail_msg("%s", text);
+        assert_true(number("ranks") == 2 && number("steps") == 4);
+        if (number("sent_bytes") != number("expected_sent_bytes")) fail_msg("%s", text);
+        if (number("least_comm_ms") < 2 * number("calls")) fail_msg("%s", text);
+        if (number("expected_comm_ms") < 2 * number("calls")) fail_msg("%s", text);
+        if (number("ms") < number("comm_ms")) fail_msg("%s", text);
+    }
+}
+
 /* Their processes would each train alone, into one folder. */
 static void other_launchers_are_refused(void **state)
 {
@@ -234,6 +264,7 @@ int main(void)
         cmocka_unit_test(batch_norm_sees_all_processes),
         cmocka_unit_test(what_is_wrong_is_said_once),
         cmocka_unit_test(other_cpus_are_told_of),
+        cmocka_unit_test(what_sums_cost_is_measured),
         cmocka_unit_test(other_launchers_are_refused),
         cmocka_unit_test(nobody_waits_for_the_dead),
         cmocka_unit_test(signals_are_those_of_one_process),
