@@ -100,7 +100,7 @@ static void ranks_send_and_hold_what_it_says(void **state)
     limn_ctx_free(ctx);
 }
 
-/* Ten million weights, 8 ranks, 1 Gbit/s: 10 pieces of 8 x 131073 floats, an exchange and a gather each. */
+/* Ten million weights, 8 ranks, 1 Gbit/s: about ten pieces, an exchange and a gather each. */
 static void seconds_follow_from_the_formula(void **state)
 {
     (void)state;
@@ -110,7 +110,7 @@ static void seconds_follow_from_the_formula(void **state)
     limn_scaling s;
     assert_int_equal(limn_scaling_of(ctx, &cost, &o, &s), LIMN_OK);
     double each = s.sent_bytes / 7, block = 40000000 / 8;
-    assert_true(each >= 2 * block && each < 2.1 * block); /* twice its share of the weights to each of the others */
+    assert_true(each >= 2 * block && each < 2.2 * block); /* twice its share of the weights to each of the others */
     assert_true(s.messages == s.calls * 7);
     double comm = s.calls * 1e-3 + s.messages * 1e-4 + s.sent_bytes * 8e-9;
     assert_true(fabs(s.comm_seconds - comm) < 1e-12 && s.comm_seconds > 0.56);
