@@ -27,7 +27,7 @@ static const char help[] =
     "  --recompute PREFIX as limn train has it, for the memory of training\n"
     "  --ranks N          training by N processes on machines of their own: what each holds and sends, what that adds to a\n"
     "                     step by the model of docs/scaling.md, for N, 8, 64 and 512 of them\n"
-    "    --accumulate 1, --inner-steps 0, --comm-dtype f32   as limn train has them\n"
+    "    --accumulate 1, --inner-steps 0, --comm-dtype f32, --shard-state   as limn train has them\n"
     "    --step-seconds S what a step of one process takes, all its parts: the table then says what is left of their speed\n"
     "    --link 10gbit    of each machine, mbit or gbit a second, in place of 1, 10 and 100\n"
     "    --latency 100us  of a call of all ranks, us, ms or s      --message 5us  of one more message in it\n"
@@ -250,6 +250,7 @@ int cli_describe(int argc, char **argv)
                               {NULL, "--accumulate", &f.ranks.accumulate, NULL},
                               {NULL, "--inner-steps", &f.ranks.inner_steps, NULL},
                               {NULL, "--comm-dtype", &f.ranks.comm_dtype, NULL},
+                              {NULL, "--shard-state", NULL, &f.ranks.shard_state},
                               {NULL, "--link", &f.ranks.link, NULL},
                               {NULL, "--latency", &f.ranks.latency, NULL},
                               {NULL, "--message", &f.ranks.message, NULL},

@@ -12,6 +12,7 @@ limn_status cli_families_json(limn_ctx *ctx);
 /* What describe is told of several processes; NULL: not. */
 typedef struct describe_ranks {
     const char *ranks, *accumulate, *inner_steps, *comm_dtype, *link, *latency, *message, *step_seconds;
+    bool shard_state;
 } describe_ranks;
 
 /** A flag that is for --ranks only; NULL: there is none. */

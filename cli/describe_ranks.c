@@ -31,6 +31,7 @@ const char *cli_describe_ranks_first(const describe_ranks *f)
     return f->accumulate     ? "--accumulate"
            : f->inner_steps  ? "--inner-steps"
            : f->comm_dtype   ? "--comm-dtype"
+           : f->shard_state  ? "--shard-state"
            : f->link         ? "--link"
            : f->latency      ? "--latency"
            : f->message      ? "--message"
@@ -48,7 +49,9 @@ bool cli_describe_ranks_read(const describe_ranks *f, limn_scaling_options *out)
         !cli_choice("--comm-dtype", "f32, bf16", f->comm_dtype, &sums))
         return false;
     *out = limn_scaling_defaults((int)ranks);
+    if (f->shard_state && inner) return fputs("limn: --shard-state and --inner-steps do not go together\n", stderr), false;
     out->accumulate = (int)accumulate, out->inner_steps = inner, out->sums_in_bf16 = sums == 1;
+    out->shard_state = f->shard_state;
     out->bits_a_second = 0;
     return read_unit("--link", f->link, (const char *const[]){"mbit", "gbit", "tbit"}, (const double[]){1e6, 1e9, 1e12},
                      &out->bits_a_second) &&
@@ -92,6 +95,7 @@ static limn_status print_row(limn_ctx *ctx, const limn_cost *training, limn_scal
 {
     double link[3];
     int n = links_of(&o, link);
+    bool shard_state = o.shard_state;
     limn_status status = LIMN_OK;
     o.ranks = ranks;
     printf("%-16d", ranks);
@@ -99,7 +103,7 @@ static limn_status print_row(limn_ctx *ctx, const limn_cost *training, limn_scal
         for (int i = 0; i < n && status == LIMN_OK; i++) {
             limn_scaling s;
             char text[32];
-            o.bits_a_second = link[i], o.inner_steps = half ? inner : 0;
+            o.bits_a_second = link[i], o.inner_steps = half ? inner : 0, o.shard_state = shard_state && !half;
             status = limn_scaling_of(ctx, training, &o, &s);
             if (o.step_seconds > 0)
                 snprintf(text, sizeof text, "%.1f %%", 100 * s.efficiency);

@@ -44,6 +44,7 @@ static limn_comm_traffic traffic_of(const limn_scaling_options *o, int64_t steps
         t[i] = (trainee){.o = limn_train_defaults()};
         t[i].o.network = NET, t[i].o.data = "shapes", t[i].o.out = "run-scaling", t[i].o.n_shapes = 8, t[i].o.batch = 1;
         t[i].o.accumulate = o->accumulate, t[i].o.inner_steps = o->inner_steps, t[i].o.sums_in_bf16 = o->sums_in_bf16;
+        t[i].o.shard_state = o->shard_state;
         t[i].o.steps = steps, t[i].o.precision = LIMN_PRECISION_F32;
         users[i] = &t[i];
     }
@@ -77,6 +78,8 @@ static void ranks_send_and_hold_what_it_says(void **state)
         {.ranks = 3, .accumulate = 1, .sums_in_bf16 = true},
         {.ranks = 2, .accumulate = 1, .inner_steps = 2},
         {.ranks = 3, .accumulate = 3, .inner_steps = 2, .sums_in_bf16 = true},
+        {.ranks = 2, .accumulate = 2, .shard_state = true},
+        {.ranks = 3, .accumulate = 1, .shard_state = true, .sums_in_bf16 = true},
     };
     limn_ctx *ctx = limn_ctx_new();
     limn_ctx_set_threads(ctx, 1);

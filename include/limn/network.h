@@ -125,6 +125,7 @@ typedef struct limn_scaling_options {
     int ranks, accumulate;   /* 0: 1 */
     int64_t inner_steps;     /* 0: all steps together */
     bool sums_in_bf16;
+    bool shard_state;        /* moments and EMA divided among ranks; not with inner steps */
     double step_seconds;     /* compute: what a step takes on one of these machines alone; 0: unknown */
     double bits_a_second;    /* of each machine's link, either way; 0: any number */
     double call_seconds;     /* latency: from a call on all ranks to what a small message brought */
@@ -134,7 +135,8 @@ typedef struct limn_scaling_options {
 
 typedef struct limn_scaling {
     size_t rank_bytes;       /* that each holds: limn_cost.peak_bytes, sums of parts (log2 of accumulate vectors as long as
-                                the weights), pieces under way, with inner steps two vectors more */
+                                the weights), pieces under way, with inner steps two vectors more; with shard_state rank 0,
+                                the others a share of a vector less */
     double sent_bytes, calls, messages; /* of each in a step; with inner steps the mean */
     double comm_seconds, hidden_seconds;
     double step_seconds, efficiency;    /* 0 where compute is unknown */

@@ -67,12 +67,15 @@ static void join_all(int n_threads, size_t begin, size_t n, float *const *sum, i
 
 /* ---- pieces and blocks ------------------------------------------------------------------------------------------------ */
 
-enum { FLOATS = 1 << 20 }; /* in a piece, about */
+/* Of a piece, about; of a block at least, where there is so much: short messages cost more than they carry. */
+enum { PIECE = 1 << 20, BLOCK = 1 << 14 };
 
 static size_t floats_each(int size, size_t n)
 {
-    size_t piece = n < FLOATS ? n : FLOATS, grain = LIMN_TREE_GRAIN;
-    return (piece / (size_t)size + grain) / grain * grain;
+    size_t all = n / (size_t)size, each = PIECE / (size_t)size, grain = LIMN_TREE_GRAIN;
+    if (each < BLOCK) each = BLOCK;
+    if (each > all) each = all;
+    return (each + grain) / grain * grain;
 }
 
 static size_t pieces(int size, size_t n)
@@ -128,8 +131,7 @@ size_t limn_tree_sums_bytes(int size, int parts, size_t n, bool in_bf16)
 
 double limn_tree_sums_calls(int size, int parts, size_t n)
 {
-    size_t piece = (size_t)size * floats_each(size, n);
-    return size == 1 ? 0 : (1 + most_nodes(size, parts)) * (double)((n + piece - 1) / piece);
+    return size == 1 ? 0 : (1 + most_nodes(size, parts)) * (double)pieces(size, n);
 }
 
 double limn_tree_sums_traffic(int size, int parts, size_t n, bool in_bf16)

@@ -1,7 +1,7 @@
 /* scaling.c: one training by many processes: what each holds and sends, and what a step takes (limn/network.h). */
 #include "train/network.h"
 
-#include "comm/tree.h"
+#include "train/shares.h"
 
 enum { F32_BYTES = 4, MOST_RANKS = 1 << 16, MOST_PARTS = 1 << 20 };
 
@@ -28,6 +28,8 @@ static limn_status check(limn_ctx *ctx, const limn_scaling_options *o)
         if (!(ranges[i].value >= 0 && ranges[i].value <= ranges[i].most))
             return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is %.9g, expected 0 to %.9g", ranges[i].name, ranges[i].value,
                              ranges[i].most);
+    if (o->shard_state && o->inner_steps)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "shard_state and inner_steps do not go together");
     return LIMN_OK;
 }
 
@@ -46,7 +48,8 @@ static size_t rank_bytes(const limn_cost *training, int ranks, int parts, const 
 {
     size_t n = training->gradient_bytes / F32_BYTES;
     size_t vectors = o->inner_steps ? vectors_waiting(1, parts) + 2 : vectors_waiting(ranks, parts);
-    return training->peak_bytes + vectors * training->gradient_bytes +
+    size_t moments = o->shard_state && ranks > 1 ? 4 * limn_tree_share_floats(ranks, n) : 3 * n;
+    return training->peak_bytes + vectors * training->gradient_bytes + F32_BYTES * moments - 3 * F32_BYTES * n +
            limn_tree_sums_bytes(ranks, o->inner_steps ? 1 : parts, n, o->sums_in_bf16);
 }
 
@@ -56,9 +59,11 @@ static void count(size_t n, int ranks, int parts, const limn_scaling_options *o,
     double sums = o->inner_steps ? 2 / (double)o->inner_steps : 1;
     int of = o->inner_steps ? 1 : parts;
     double losses = (ranks - 1) * (1.0 + parts) * (double)sizeof(double);
-    out->calls = sums * limn_tree_sums_calls(ranks, of, n) + (ranks > 1);
+    bool divided = o->shard_state && ranks > 1;
+    out->calls = sums * limn_tree_sums_calls(ranks, of, n) + (ranks > 1) + divided;
     out->messages = out->calls * (ranks - 1);
-    out->sent_bytes = sums * limn_tree_sums_traffic(ranks, of, n, o->sums_in_bf16) + losses;
+    out->sent_bytes = sums * limn_tree_sums_traffic(ranks, of, n, o->sums_in_bf16) + losses +
+                      (divided ? limn_shares_traffic(ranks, n, o->sums_in_bf16) : 0);
 }
 
 static double at_most(double x, double most)

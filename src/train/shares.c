@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+double limn_shares_traffic(int size, size_t n, bool in_bf16)
+{
+    double own = (double)limn_tree_share_floats(size, n);
+    return (size - 1) * (own / LIMN_NORM_CHUNK * (double)sizeof(double) + (in_bf16 ? 2 * own : 0));
+}
+
 static size_t chunks(const limn_shares *s)
 {
     return s->n / LIMN_NORM_CHUNK;

@@ -15,6 +15,9 @@ typedef struct limn_shares {
     float *aside;         /* [n] on rank 0: its blocks of the gradient while a state lies there */
 } limn_shares;
 
+/** Bytes that a rank of so many sends in a step beyond those of a sum: squares for the norm, and weights, which are never
+ *  rounded. */
+double limn_shares_traffic(int size, size_t n, bool in_bf16);
 /** @return LIMN_NO_MEMORY; limn_shares_free() in any case */
 limn_status limn_shares_new(limn_tree_sums *sums, limn_shares *out);
 void limn_shares_free(limn_shares *s);

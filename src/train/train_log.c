@@ -51,8 +51,9 @@ static double sent_bytes(const limn_trainer *t)
 {
     const limn_train_options *o = t->o;
     int size = t->ranks.comm->size;
+    double shares = limn_trainer_divided(t) ? limn_shares_traffic(size, t->weights.count, o->sums_in_bf16) : 0;
     if (!o->inner_steps)
-        return limn_tree_sums_traffic(size, o->accumulate, t->weights.count, o->sums_in_bf16) +
+        return limn_tree_sums_traffic(size, o->accumulate, t->weights.count, o->sums_in_bf16) + shares +
                (double)o->accumulate * (double)(size - 1) * (double)means_bytes(t);
     return 2 * limn_tree_sums_traffic(size, 1, t->weights.count, o->sums_in_bf16) / (double)o->inner_steps;
 }
