@@ -67,21 +67,25 @@ static void join_all(int n_threads, size_t begin, size_t n, float *const *sum, i
 
 /* ---- pieces and blocks ------------------------------------------------------------------------------------------------ */
 
-/* Of a piece, about; of a block at least, where there is so much: short messages cost more than they carry. */
+/* Of a piece, about; of a block, where there is so much: short messages cost more than they carry. */
 enum { PIECE = 1 << 20, BLOCK = 1 << 14 };
 
+static size_t parted(size_t n, size_t by)
+{
+    return (n + by - 1) / by;
+}
+
+/* All pieces are nearly alike, so that little is sent to fill up the last one. */
 static size_t floats_each(int size, size_t n)
 {
-    size_t all = n / (size_t)size, each = PIECE / (size_t)size, grain = LIMN_TREE_GRAIN;
-    if (each < BLOCK) each = BLOCK;
-    if (each > all) each = all;
-    return (each + grain) / grain * grain;
+    size_t own = parted(n, (size_t)size), most = PIECE / (size_t)size;
+    if (most < BLOCK) most = BLOCK;
+    return parted(parted(own, parted(own, most)), LIMN_TREE_GRAIN) * LIMN_TREE_GRAIN;
 }
 
 static size_t pieces(int size, size_t n)
 {
-    size_t piece = (size_t)size * floats_each(size, n);
-    return (n + piece - 1) / piece;
+    return parted(n, (size_t)size * floats_each(size, n));
 }
 
 static limn_tree_block cut(size_t begin, size_t n, size_t end)
