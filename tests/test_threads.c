@@ -1,5 +1,6 @@
 /* test_threads.c: how many threads a context has; they may change between planning and running. */
 #include "base/base.h"
+#include "control.h"
 #include "plan/plan.h"
 #include "train/optimizer.h"
 
@@ -10,13 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#else
-static unsigned _mm_getcsr(void) { return 0; }
-static void _mm_setcsr(unsigned value) { (void)value; }
-#endif
 
 static limn_plan *plan_of_attention(limn_ctx *ctx, limn_graph **g, limn_node **x, limn_node **y, limn_run **run)
 {
@@ -78,22 +72,22 @@ static void threads_are_as_many_as_the_cores_that_may_be_used(void **state)
     limn_ctx_free(ctx);
 }
 
-enum { TEAM = 2, OURS = 3, ROUND_DOWN = 0x2000 };
+enum { TEAM = 2, OURS = 3 };
 
 /* What a program may have set for itself, and what its threads still have. */
-static void set_own(unsigned control)
+static void set_own(void)
 {
     omp_set_num_threads(OURS);
 #pragma omp parallel num_threads(TEAM)
-    _mm_setcsr((control & ~0x3fu) + (unsigned)omp_get_thread_num() * ROUND_DOWN);
+    control_set(CONTROL_BEGINS + (unsigned)omp_get_thread_num() * CONTROL_DOWN);
 }
 
-static void own_is_whole(unsigned control)
+static void own_is_whole(void)
 {
     unsigned found[TEAM] = {0};
 #pragma omp parallel num_threads(TEAM)
-    found[omp_get_thread_num()] = _mm_getcsr() & ~0x3fu; /* less the flags of what happened */
-    for (unsigned i = 0; i < TEAM; i++) assert_int_equal(found[i], (control & ~0x3fu) + i * (control ? ROUND_DOWN : 0));
+    found[omp_get_thread_num()] = control_get() & ~(unsigned)CONTROL_EVENTS;
+    for (unsigned i = 0; i < TEAM; i++) assert_int_equal(found[i], CONTROL_BEGINS + i * CONTROL_DOWN);
     assert_int_equal(omp_get_max_threads(), OURS);
 }
 
@@ -104,12 +98,12 @@ static void a_run_leaves_threads_as_they_were(void **state)
     enum { N = 1 << 17 };
     static float tiny[N], result[N];
     static uint8_t decay[N];
-    unsigned before = _mm_getcsr(), control = before ? 0x1f80 : 0; /* as a process begins */
+    unsigned before = control_get();
     limn_ctx *ctx = limn_ctx_new();
     limn_ctx_set_threads(ctx, TEAM);
     for (limn_precision precision = LIMN_PRECISION_F32; precision <= LIMN_PRECISION_BF16;
          precision++) { /* oneDNN sets the number of threads for bf16 */
-        set_own(control);
+        set_own();
         limn_graph *g = limn_graph_new(ctx);
         limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(N / 64, 64), LIMN_PER_STEP),
                   *twice = limn_affine(x, 2, 0), *out[2] = {twice, limn_linear(g, "l", x, 64)};
@@ -119,25 +113,25 @@ static void a_run_leaves_threads_as_they_were(void **state)
         for (int i = 0; i < N; i++) tiny[i] = 1e-40f;
         assert_int_equal(limn_plan_new(g, 2, out, &options, &plan), LIMN_OK);
         assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
-        own_is_whole(control);
+        own_is_whole();
         for (int p = 0; p < g->n_parameters; p++)
             assert_int_equal(limn_run_bind(run, g->parameters[p], LIMN_F32, tiny), LIMN_OK);
         assert_int_equal(limn_run_write(run, x, LIMN_F32, tiny), LIMN_OK);
         assert_int_equal(limn_run_execute(run), LIMN_OK);
-        own_is_whole(control);
+        own_is_whole();
         assert_int_equal(limn_run_read(run, twice, LIMN_F32, result), LIMN_OK);
-        for (int i = 0; control && precision == LIMN_PRECISION_F32 && i < N; i++) assert_true(result[i] == 0);
+        for (int i = 0; CONTROL_FLUSH && precision == LIMN_PRECISION_F32 && i < N; i++) assert_true(result[i] == 0);
         limn_run_free(run);
         limn_plan_free(plan);
         limn_graph_free(g);
-        own_is_whole(control);
+        own_is_whole();
     }
     static float m[N], v[N], ema[N], value[N];
     limn_adamw adamw = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .clip = 1};
     limn_adamw_step(&adamw, 1, limn_gradient_norm(tiny, N, TEAM), N, value, tiny, m, v, ema, decay, TEAM);
-    own_is_whole(control);
-    for (int i = 0; control && i < N; i++) assert_true(m[i] == 0);
-    _mm_setcsr(before);
+    own_is_whole();
+    for (int i = 0; CONTROL_FLUSH && i < N; i++) assert_true(m[i] == 0);
+    control_set(before);
     limn_ctx_free(ctx);
 }
 

@@ -17,6 +17,20 @@ static void set_control(unsigned value)
 {
     _mm_setcsr(value);
 }
+#elif defined(__aarch64__)
+enum { FTZ_DAZ = 1 << 24 }; /* FPCR.FZ: operands and results, f32 and f64 */
+
+static unsigned control(void)
+{
+    uint64_t value;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(value));
+    return (unsigned)value;
+}
+
+static void set_control(unsigned value)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)value));
+}
 #else
 enum { FTZ_DAZ = 0 };
 
