@@ -4,17 +4,18 @@
 #include <math.h>
 #include <string.h>
 
-static void range(int n, const float *x, double *low, double *high)
+/* In float: gcc 12 for 64-bit ARM ends with an internal error where least and most of floats are made in double. */
+static void range(int n, const float *x, float *low, float *high)
 {
-    *low = HUGE_VAL, *high = -HUGE_VAL;
-    for (int k = 0; k < n; k++) *low = fmin(*low, x[k]), *high = fmax(*high, x[k]);
+    *low = HUGE_VALF, *high = -HUGE_VALF;
+    for (int k = 0; k < n; k++) *low = fminf(*low, x[k]), *high = fmaxf(*high, x[k]);
 }
 
 void cli_latents_print(const limn_inspected_latents *l)
 {
     const limn_latents *all = &l->all;
     char shown[256];
-    double low, high, least, most;
+    float low, high, least, most;
     if (l->kind == LIMN_ONE_LATENT)
         printf("latent    %d x %d x %d of a picture of %d x %d, for limn decode\n", all->width, all->height, all->channels,
                l->image_width, l->image_height);
@@ -25,7 +26,8 @@ void cli_latents_print(const limn_inspected_latents *l)
     }
     range(all->channels, l->mean, &low, &high);
     range(all->channels, l->spread, &least, &most);
-    printf("          channels: means from %g to %g, spreads from %g to %g\n", low, high, least, most);
+    printf("          channels: means from %g to %g, spreads from %g to %g\n", (double)low, (double)high,
+           (double)least, (double)most);
     if (all->settings[0]) printf("made by   %s\n", limn_escape(all->settings, strlen(all->settings), shown, sizeof shown));
     if (all->vae[0]) printf("          %s\n", limn_escape(all->vae, strlen(all->vae), shown, sizeof shown));
 }

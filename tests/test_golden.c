@@ -97,10 +97,13 @@ typedef struct machine {
 
 static const machine reference[] = {{"ref", "f32", LIMN_PRECISION_F32}, {"ref", "bf16", LIMN_PRECISION_BF16}},
                      cpus[] = {{"cpu-portable", "f32-portable", LIMN_PRECISION_F32},
+#if defined(__x86_64__)
                                {"cpu-avx2", "f32-avx2", LIMN_PRECISION_F32},
                                {"cpu-avx2", "bf16-avx2", LIMN_PRECISION_BF16},
                                {"cpu-avx512bf16", "bf16-avx512bf16", LIMN_PRECISION_BF16},
-                               {"cpu-amx", "bf16-amx", LIMN_PRECISION_BF16}};
+                               {"cpu-amx", "bf16-amx", LIMN_PRECISION_BF16}
+#endif
+};
 
 /* Products in bf16 are made by oneDNN, which must be able to make them here, and whose sizes are its own: none are
  * compared. */

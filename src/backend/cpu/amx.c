@@ -14,7 +14,7 @@ size_t limn_amx_scratch_bytes(int64_t n_key, int64_t d, bool backward)
 
 limn_status limn_amx_prepare_pairs(limn_ctx *ctx, limn_call *call)
 {
-    (void)ctx;
+    (void)ctx, (void)call;
 #if defined(__x86_64__)
     call->state = (void *)(uintptr_t)&limn_amx_pairs;
 #endif

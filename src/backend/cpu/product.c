@@ -43,11 +43,13 @@ struct limn_product_memories {
     dnnl_memory_t of[N_MEMORIES];
 };
 
+#if defined(__x86_64__)
 /* Sets of instructions are bits; a larger one has those of the smaller. */
 static bool uses(dnnl_cpu_isa_t isa)
 {
     return (dnnl_get_effective_cpu_isa() & isa) == isa;
 }
+#endif
 
 const char *limn_product_refuse(limn_dtype compute, bool avx512)
 {
@@ -56,7 +58,8 @@ const char *limn_product_refuse(limn_dtype compute, bool avx512)
     if (compute == LIMN_BF16 && !(avx512 && uses(dnnl_cpu_isa_avx512_core)))
         return "bf16 products need AVX-512, which oneDNN does not use here";
 #else
-    (void)compute, (void)avx512;
+    (void)avx512;
+    if (compute == LIMN_BF16) return "oneDNN has bf16 products on x86-64 only";
 #endif
     return NULL;
 }
