@@ -22,12 +22,14 @@ int check_count_cases(limn_op op, bool with_grad)
 
 /* ---- what this machine has ------------------------------------------------------------------------------------------ */
 
-/* Flags of /proc/cpuinfo that a kernel, or inner loops, of such a name need; the first name that fits counts. */
+/* Flags of /proc/cpuinfo (on ARM its Features) that a kernel, or inner loops, of such a name need; the first name that fits
+ * counts. */
 static const struct { const char *name, *flags; } needs[] = {
     {"amx", "amx_tile amx_bf16 avx512_bf16"},
     {"avx512bf16", "avx512f avx512bw avx512dq avx512vl avx512_bf16"},
     {"avx512", "avx512f avx512bw avx512dq avx512vl"},
     {"avx2", "avx2 fma"},
+    {"neon", "asimd"},
 };
 enum { N_NEEDS = sizeof needs / sizeof *needs };
 
@@ -43,7 +45,8 @@ static bool cpu_says(const char *flag, size_t n)
 {
     char line[8192] = "";
     FILE *info = fopen("/proc/cpuinfo", "r");
-    while (info && fgets(line, sizeof line, info) && strncmp(line, "flags", 5) != 0) line[0] = '\0';
+    while (info && fgets(line, sizeof line, info) && strncmp(line, "flags", 5) != 0 && strncmp(line, "Features", 8) != 0)
+        line[0] = '\0';
     if (info) fclose(info);
     for (const char *at = line; *at; at += strspn(at, " \t\n")) {
         size_t length = strcspn(at, " \t\n");
@@ -116,7 +119,11 @@ static void kernels_have_run(check *c, limn_op op)
 
 static void loops_are_whole(check *c)
 {
+#if defined(__aarch64__)
+    static const char *const names[] = {"portable", "neon"};
+#else
     static const char *const names[] = {"portable", "avx2", "avx512", "avx512bf16", "amx"};
+#endif
     check_case told = {.op = LIMN_OP_CHAIN, .proves = "inner loops of this CPU"};
     char text[64];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

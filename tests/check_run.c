@@ -13,6 +13,8 @@ const limn_rows *check_rows(int i)
 #if defined(__x86_64__)
     static const limn_rows *const rows[] = {&limn_rows_portable, &limn_rows_avx2, &limn_rows_avx512, &limn_rows_avx512bf16,
                                             &limn_rows_amx};
+#elif defined(__aarch64__)
+    static const limn_rows *const rows[] = {&limn_rows_portable, &limn_rows_neon};
 #else
     static const limn_rows *const rows[] = {&limn_rows_portable};
 #endif

@@ -16,6 +16,8 @@ static inline const limn_rows *kernel_rows(int i)
     static const limn_rows *const rows[] = {&limn_rows_portable,
 #if defined(__x86_64__)
                                             &limn_rows_avx2, &limn_rows_avx512, &limn_rows_avx512bf16
+#elif defined(__aarch64__)
+                                            &limn_rows_neon
 #endif
     };
     return i < (int)(sizeof rows / sizeof *rows) && !limn_isa_refuse(rows[i]->isa) ? rows[i] : NULL;

@@ -69,7 +69,7 @@ static const limn_tiles emulated_pairs = {.rows = AMX_SIDE,
 static limn_rows wide_rows(void)
 {
     limn_rows rows = limn_rows_portable;
-    rows.vector = 16;
+    rows.vector = 16, rows.floats.width = 32;
     return rows;
 }
 

@@ -31,6 +31,7 @@ static const struct cpu {
     const char *backend;
     limn_isa isa;
 } cpus[] = {{"cpu-portable", LIMN_ISA_PORTABLE},
+            {"cpu-neon", LIMN_ISA_NEON},
             {"cpu-avx2", LIMN_ISA_AVX2},
             {"cpu-avx512", LIMN_ISA_AVX512},
             {"cpu-avx512bf16", LIMN_ISA_AVX512BF16}};

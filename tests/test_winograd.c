@@ -75,7 +75,7 @@ static void gradients_as_pytorch(const limn_call *forward, const struct convolut
     call.op = LIMN_OP_CONV_GRAD_WEIGHT, call.src[0] = forward->src[0], call.src[1] = forward->dst,
     call.dst = forward->src[1];
     call.src[1].data = dy, call.dst.data = dw;
-    assert_string_equal(chosen(&call)->name, v->columns % (2 * call.rows->vector) ? "tiles" : "winograd");
+    assert_string_equal(chosen(&call)->name, v->columns % call.rows->floats.width ? "tiles" : "winograd");
     for (call.n_threads = 1; call.n_threads < 6; call.n_threads++) {
         kernel_run(NULL, chosen(&call), call);
         is_near(dw, limn_shape_count(&attr.shape), v->dw.norm, v->dw.value, (double)limn_shape_rows(&forward->dst.shape));

@@ -50,6 +50,8 @@ static const limn_backend backends[] = {
     {.name = "cpu-avx512", .kernel = limn_cpu_kernel, .rows = &limn_rows_avx512, IN_THIS_PROCESS},
     {.name = "cpu-avx512bf16", .kernel = limn_cpu_kernel, .rows = &limn_rows_avx512bf16, IN_THIS_PROCESS},
     {.name = "cpu-amx", .kernel = limn_cpu_kernel, .rows = &limn_rows_amx, IN_THIS_PROCESS},
+#elif defined(__aarch64__)
+    {.name = "cpu-neon", .kernel = limn_cpu_kernel, .rows = &limn_rows_neon, IN_THIS_PROCESS},
 #endif
     {.name = "ref", .kernel = limn_ref_kernel, IN_THIS_PROCESS},
 };

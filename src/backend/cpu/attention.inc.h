@@ -80,52 +80,65 @@ static void transpose(float *to, const float *from, int64_t rows_from, int64_t d
         for (int64_t i = 0; i < d; i += W) transpose16(to + i * rows_from + t, rows_from, from + t * from_row + i, from_row);
 }
 
-/* The three products below work on tiles of 4 rows by 2 vectors of the instruction set's own width: 8 accumulators.  Each
- * element is summed in the order of i (or j) alone, so the width plays no part in it. */
+/* The three products below work on tiles of 4 rows by a panel of vectors of the instruction set's own width: 8 or 16
+ * accumulators.  Each element is summed in the order of i (or j) alone, so the width plays no part in it. */
+
+/* Where the vectors of a panel that begins at j of n lie from there; one past the last is the first once more. */
+static inline __attribute__((always_inline)) void find_vectors(int64_t *at, int64_t j, int64_t n)
+{
+#pragma GCC unroll 4
+    for (int v = 0; v < ROWS_PANEL; v++) at[v] = (int)PANEL <= (int)W || j + v * V < n ? v * V : 0;
+}
+
+/* sum [4][panel] += a [4] b [panel] */
+static inline __attribute__((always_inline)) void add_products(vec sum[QUERIES][ROWS_PANEL], const float *a, int64_t a_row,
+                                                               const float *b, const int64_t *at)
+{
+    vec x[ROWS_PANEL];
+#pragma GCC unroll 4
+    for (int v = 0; v < ROWS_PANEL; v++) x[v] = get_vec(b + at[v]);
+#pragma GCC unroll 4
+    for (int r = 0; r < QUERIES; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < ROWS_PANEL; v++) sum[r][v] = add_product(sum[r][v], a[r * a_row], x[v]);
+}
+
+static inline __attribute__((always_inline)) void put_sums(float *to, int64_t to_row, const int64_t *at,
+                                                           vec sum[QUERIES][ROWS_PANEL])
+{
+#pragma GCC unroll 4
+    for (int r = 0; r < QUERIES; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < ROWS_PANEL; v++) put_vec(to + r * to_row + at[v], sum[r][v]);
+}
 
 /* S [4][n] = A [4][d] Bt [d][b_row], n a multiple of 16 */
 static void scores(float *s, const float *a, int64_t a_row, const float *bt, int64_t b_row, int64_t d, int64_t n)
 {
-    for (int64_t j = 0; j < n; j += 2 * V) {
-        int64_t second = j + V < n ? V : 0; /* an odd last vector is computed twice */
+    for (int64_t j = 0; j < n; j += PANEL) {
         const float *b = bt + j;
-        vec c00 = {0}, c01 = {0}, c10 = {0}, c11 = {0}, c20 = {0}, c21 = {0}, c30 = {0}, c31 = {0};
-        for (int64_t i = 0; i < d; i++, b += b_row) {
-            vec x = get_vec(b), y = get_vec(b + second);
-            c00 += a[i] * x, c01 += a[i] * y;
-            c10 += a[a_row + i] * x, c11 += a[a_row + i] * y;
-            c20 += a[2 * a_row + i] * x, c21 += a[2 * a_row + i] * y;
-            c30 += a[3 * a_row + i] * x, c31 += a[3 * a_row + i] * y;
-        }
-        float *r = s + j;
-        put_vec(r + second, c01), put_vec(r, c00);
-        put_vec(r + KEYS + second, c11), put_vec(r + KEYS, c10);
-        put_vec(r + 2 * KEYS + second, c21), put_vec(r + 2 * KEYS, c20);
-        put_vec(r + 3 * KEYS + second, c31), put_vec(r + 3 * KEYS, c30);
+        vec sum[QUERIES][ROWS_PANEL] = {{{0}}};
+        int64_t at[ROWS_PANEL];
+        find_vectors(at, j, n);
+        for (int64_t i = 0; i < d; i++, b += b_row) add_products(sum, a + i, a_row, b, at);
+        put_sums(s + j, KEYS, at, sum);
     }
 }
 
 /* O [4][dp] += P [4][n] B [n][dp] */
 static void weighted_rows(float *o, int64_t dp, const float *p, const float *b, int64_t n)
 {
-    for (int64_t i = 0; i < dp; i += 2 * V) {
-        int64_t second = i + V < dp ? V : 0;
-        float *r = o + i;
+    for (int64_t i = 0; i < dp; i += PANEL) {
         const float *bj = b + i;
-        vec c00 = get_vec(r), c01 = get_vec(r + second), c10 = get_vec(r + dp), c11 = get_vec(r + dp + second);
-        vec c20 = get_vec(r + 2 * dp), c21 = get_vec(r + 2 * dp + second), c30 = get_vec(r + 3 * dp),
-            c31 = get_vec(r + 3 * dp + second);
-        for (int64_t j = 0; j < n; j++, bj += dp) {
-            vec x = get_vec(bj), y = get_vec(bj + second);
-            c00 += p[j] * x, c01 += p[j] * y;
-            c10 += p[KEYS + j] * x, c11 += p[KEYS + j] * y;
-            c20 += p[2 * KEYS + j] * x, c21 += p[2 * KEYS + j] * y;
-            c30 += p[3 * KEYS + j] * x, c31 += p[3 * KEYS + j] * y;
-        }
-        put_vec(r + second, c01), put_vec(r, c00);
-        put_vec(r + dp + second, c11), put_vec(r + dp, c10);
-        put_vec(r + 2 * dp + second, c21), put_vec(r + 2 * dp, c20);
-        put_vec(r + 3 * dp + second, c31), put_vec(r + 3 * dp, c30);
+        vec sum[QUERIES][ROWS_PANEL];
+        int64_t at[ROWS_PANEL];
+        find_vectors(at, i, dp);
+#pragma GCC unroll 4
+        for (int r = 0; r < QUERIES; r++)
+#pragma GCC unroll 4
+            for (int v = 0; v < ROWS_PANEL; v++) sum[r][v] = get_vec(o + r * dp + i + at[v]);
+        for (int64_t j = 0; j < n; j++, bj += dp) add_products(sum, p + j, KEYS, bj, at);
+        put_sums(o + i, dp, at, sum);
     }
 }
 

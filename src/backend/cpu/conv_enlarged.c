@@ -11,7 +11,7 @@
  *   M[a][b] (i, j) = V[a != 1][b != 1] (i + (a == 2), j + (b == 2)) U[a][b]
  *   y (2i + k, 2j + l) = M[1][1] + M[1][2l] + M[2k][1] + M[2k][2l]                      outside is zero, s and d alike
  *
- * A thread takes a block of source pixels, makes its fields, and goes from panel to panel of 2 V channels of the result.
+ * A thread takes a block of source pixels, makes its fields, and goes from panel to panel of channels of the result.
  * Each sum runs over blocks of CHANNELS in order: neither batch nor threads nor other blocks play a part. */
 #include "backend/cpu/kernels.h"
 #include "base/rng.h"
@@ -43,7 +43,7 @@ static work work_of(const limn_call *c)
     const int64_t *x = c->src[0].shape.dim;
     work k = {.batch = x[0], .h = x[1], .w = x[2], .c = x[3], .columns = c->dst.shape.dim[3]};
     k.across = limn_parts(k.w, MOST_COLS), k.cols = limn_parts(k.w, k.across);
-    k.width = 2 * limn_rows_of(c)->vector, k.panels = limn_parts(k.columns, k.width);
+    k.width = limn_rows_of(c)->floats.width, k.panels = limn_parts(k.columns, k.width);
     int64_t most = NEAR / ((FIELDS * k.c + PRODUCTS * k.width) * (k.cols + 1));
     k.down = limn_parts(k.h, most < 1 ? 1 : limn_least(most, k.h)), k.rows = limn_parts(k.h, k.down);
     k.pixels = k.rows * (k.cols + 1);

@@ -1,7 +1,7 @@
 /* conv_tiles.c: convolutions in tiles of our own, f32 or bf16.
  *
- *   y [pixels][O] = A [pixels][kh kw C] W'        A: the windows of window.h, read where they lie; W' in panels of 2 V
- *   columns, or of V where there are no more
+ *   y [pixels][O] = A [pixels][kh kw C] W'        A: the windows of window.h, read where they lie; W' in panels of as
+ *   many columns as a tile has
  *
  * A and W' are words: floats, or where the picture is bf16 with an even number of channels, pairs of neighbouring channels
  * (C is then half as many), and the weights are rounded to bf16.  Sums are f32.  A bf16 picture of odd channels (the first

@@ -4,7 +4,7 @@
  *
  * (winograd.inc.h).  A tile is 4 x 4 pixels of the result and 6 x 6 of the source; what lies outside is zero, and a tile at
  * the border gives the pixels that there are.  A thread takes some tiles at a time, transforms them, and goes from panel to
- * panel of 2 V channels of the result: products out of the near caches, the last transform, bias, residual, activation.
+ * panel of channels of the result: products out of the near caches, the last transform, bias, residual, activation.
  * U of a panel is transformed on the way, a block of channels at a time, from the nine numbers that the store holds: U in
  * the store is four times the bytes, and to read them costs as much (docs/speed.md).
  *
@@ -60,7 +60,7 @@ static work work_of(const limn_call *c)
               .left = turned(c) ? 2 - pad[1] : pad[1],
               .down = limn_parts(y[1], 4),
               .across = limn_parts(y[2], 4),
-              .width = 2 * limn_rows_of(c)->vector,
+              .width = limn_rows_of(c)->floats.width,
               .most = most_tiles(x[3])};
     k.tiles = k.batch * k.down * k.across;
     k.panels = limn_parts(k.columns, k.width);

@@ -50,7 +50,7 @@ static work work_of(const limn_call *c)
               .left = c->attr->pad[1],
               .down = limn_parts(dy[1], 4),
               .across = limn_parts(dy[2], 4),
-              .width = 2 * limn_rows_of(c)->vector};
+              .width = limn_rows_of(c)->floats.width};
     k.tiles = x[0] * k.down * k.across;
     share(&k, c->n_threads);
     k.v_next = TILES * k.own_c + APART, k.d_next = TILES * k.own_panels * k.width + APART;

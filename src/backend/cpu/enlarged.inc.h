@@ -22,7 +22,7 @@ static void enlarged_fields(float *to, int64_t next, const void *const *pixel, l
 
 static void enlarged_pixels(float *to, const float *sums, int64_t next, const float *bias)
 {
-    for (int h = 0; h < 2 * V; h += V, sums += V) {
+    for (int h = 0; h < PANEL; h += V, sums += V) {
         vec m[9], add = bias ? get_vec(bias + h) : (vec){0};
 #pragma GCC unroll 9
         for (int f = 0; f < 9; f++) m[f] = get_vec(sums + f * next);
@@ -30,8 +30,8 @@ static void enlarged_pixels(float *to, const float *sums, int64_t next, const fl
         for (int i = 0; i < 2; i++) {
             const vec *row = m + 6 * i;
             vec middle = m[4] + row[1];
-            put_vec(to + 4 * i * V + h, middle + (m[3] + row[0]) + add);
-            put_vec(to + (4 * i + 2) * V + h, middle + (m[5] + row[2]) + add);
+            put_vec(to + 2 * i * PANEL + h, middle + (m[3] + row[0]) + add);
+            put_vec(to + (2 * i + 1) * PANEL + h, middle + (m[5] + row[2]) + add);
         }
     }
 }

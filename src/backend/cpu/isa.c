@@ -23,6 +23,7 @@ static bool cpu_has(limn_isa isa)
 {
     switch (isa) {
     case LIMN_ISA_PORTABLE: return true;
+    case LIMN_ISA_NEON: return false;
     case LIMN_ISA_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case LIMN_ISA_AVX512:
         return cpu_has(LIMN_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -71,9 +72,15 @@ const limn_rows *limn_rows_best(void)
     return cpu_has(LIMN_ISA_AVX2) ? &limn_rows_avx2 : &limn_rows_portable;
 }
 #else
+#if defined(__aarch64__)
+static const limn_rows *const best = &limn_rows_neon; /* a part of the architecture */
+#else
+static const limn_rows *const best = &limn_rows_portable;
+#endif
+
 static bool cpu_has(limn_isa isa)
 {
-    return isa == LIMN_ISA_PORTABLE;
+    return isa <= best->isa;
 }
 
 bool limn_isa_lacks_avx512bf16(void)
@@ -93,12 +100,13 @@ static const char *refuse_tiles(void)
 
 const limn_rows *limn_rows_best(void)
 {
-    return &limn_rows_portable;
+    return best;
 }
 #endif
 
 static const char *const lacks[] = {
     [LIMN_ISA_PORTABLE] = NULL,
+    [LIMN_ISA_NEON] = "this CPU has no NEON",
     [LIMN_ISA_AVX2] = "this CPU has no AVX2 with FMA",
     [LIMN_ISA_AVX512] = "this CPU has no AVX-512",
     [LIMN_ISA_AVX512BF16] = "this CPU has no AVX512_BF16",

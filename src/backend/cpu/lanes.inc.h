@@ -90,7 +90,10 @@ static inline void store(void *to, limn_dtype dtype, const float *from, int64_t 
     else limn_convert(from, LIMN_F32, to, dtype, (size_t)n);
 }
 
-/* Sum of f(i) in 16 lanes, the tail by lane: one order for every instruction set */
+/* Sum of f(i) in 16 lanes, the tail by lane: one order for every instruction set.  Where registers are shorter, `vector` is
+ * of PART lanes: gcc 12 would keep a sum of 16 in memory. */
+#if !defined(ROWS_VECTOR) || ROWS_VECTOR == 64
+#define get_part get
 #define LANE_SUM(result, vector, scalar) do { \
     lanes sum_ = all(0); \
     int64_t i = 0; \
@@ -98,10 +101,33 @@ static inline void store(void *to, limn_dtype dtype, const float *from, int64_t 
     result = sum_lanes(sum_); \
     for (; i < n; i++) result += (scalar); \
 } while (0)
+#else
+typedef float part __attribute__((vector_size(ROWS_VECTOR)));
+typedef float loose_part __attribute__((vector_size(ROWS_VECTOR), aligned(4)));
+enum { PART = ROWS_VECTOR / 4, PARTS = W / PART };
+
+static inline part get_part(const float *p)
+{
+    return *(const loose_part *)p;
+}
+
+#define EACH_PART(...) \
+    _Pragma("GCC unroll 4") \
+    for (int p_ = 0; p_ < PARTS; p_++) { __VA_ARGS__; }
+#define LANE_SUM(result, vector, scalar) do { \
+    part sum_[PARTS] = {{0}}; \
+    lanes all_; \
+    int64_t i = 0, end_ = n / W * W; \
+    while (i < end_) EACH_PART(sum_[p_] += (vector); i += PART) \
+    EACH_PART(*(loose_part *)((float *)&all_ + p_ * PART) = sum_[p_]) \
+    result = sum_lanes(all_); \
+    for (; i < n; i++) result += (scalar); \
+} while (0)
+#endif
 
 static inline float total(const float *x, int64_t n)
 {
     float s;
-    LANE_SUM(s, get(x + i), x[i]);
+    LANE_SUM(s, get_part(x + i), x[i]);
     return s;
 }

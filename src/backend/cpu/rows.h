@@ -1,16 +1,17 @@
 /* rows.h: the inner loops of the CPU kernels, once per instruction set.
  *
- * rows.inc.h is compiled four times (rows_portable.c, rows_avx2.c, rows_avx512.c, rows_avx512bf16.c); every loop works on
- * f32 blocks and knows nothing of threads.  limn_rows_best() picks at run time; tests, and plans for another CPU,
- * name one. */
+ * rows.inc.h is compiled for each (rows_portable.c, on x86-64 rows_avx2.c, rows_avx512.c, rows_avx512bf16.c, on 64-bit ARM
+ * rows_neon.c); every loop works on f32 blocks and knows nothing of threads.  limn_rows_best() picks at run time; tests, and
+ * plans for another CPU, name one. */
 #ifndef LIMN_ROWS_H
 #define LIMN_ROWS_H
 
 #include "backend/backend.h"
 
-/* Each has what those before it have. */
+/* Each has what those before it of its family have. */
 typedef enum limn_isa {
     LIMN_ISA_PORTABLE,
+    LIMN_ISA_NEON,   /* 64-bit ARM; those below: x86-64 */
     LIMN_ISA_AVX2,   /* with FMA */
     LIMN_ISA_AVX512, /* F, BW, DQ, VL */
     LIMN_ISA_AVX512BF16,
@@ -18,7 +19,7 @@ typedef enum limn_isa {
 } limn_isa;
 
 enum { LIMN_TILE_ROWS = 6 };
-enum { LIMN_PANEL = 32 }; /* most columns of a tile of floats: 2 vectors */
+enum { LIMN_PANEL = 32 }; /* most columns of a tile of `floats`; a panel is as wide as such a tile */
 enum { LIMN_BLOCK = 1024 }; /* floats: 4 KB, a few of them fit the first cache */
 
 /* One head of one sample: element (t, i) of q lies at q[t * q_row + i]; rows are in elements of `dtype`. */
@@ -57,11 +58,11 @@ typedef struct limn_tiles {
 typedef struct limn_winograd {
     /** n channels, a multiple of 16, of 6 x 6 pixels */
     void (*input)(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t n);
-    /** w [n][3][3][2 V] to rows [n][2 V] */
+    /** w [n][3][3][panel] to rows [n][panel] */
     void (*weight)(float *to, int64_t next, const void *w, limn_dtype dtype, int64_t n);
-    /** sums [2 V] to pixels [4][4][2 V], with a bias [2 V] or NULL */
+    /** sums [panel] to pixels [4][4][panel], with a bias [panel] or NULL */
     void (*output)(float *to, const float *sums, int64_t next, const float *bias);
-    /** The gradient of w: channels at.. [2 V] of 4 x 4 pixels; sums [2 V] to windows [3][3][2 V] */
+    /** The gradient of w: channels at.. [panel] of 4 x 4 pixels; sums [panel] to windows [3][3][panel] */
     void (*result)(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t at);
     void (*window)(float *to, const float *sums, int64_t next);
 } limn_winograd;
@@ -70,7 +71,7 @@ typedef struct limn_winograd {
 typedef struct limn_enlarged {
     /** n channels, a multiple of 16, of 2 x 2 pixels: the last one and its differences, to 4 rows, `next` floats apart */
     void (*fields)(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t n);
-    /** sums [2 V], 9 rows `next` floats apart, to pixels [2][2][2 V], with a bias [2 V] or NULL */
+    /** sums [panel], 9 rows `next` floats apart, to pixels [2][2][panel], with a bias [panel] or NULL */
     void (*pixels)(float *to, const float *sums, int64_t next, const float *bias);
 } limn_enlarged;
 
@@ -85,7 +86,7 @@ typedef struct limn_rows {
     const char *name;
     limn_isa isa;
     int vector; /* floats of a register */
-    limn_tiles floats, pairs, narrow_pairs; /* tiles of two vectors, and of one with twice the rows */
+    limn_tiles floats, pairs, narrow_pairs; /* of two vectors (floats on NEON: four), and of one with twice the rows */
     limn_tiles wide_floats; /* of four vectors where there are 32 registers, else as `floats` */
     limn_winograd winograd;
     limn_enlarged enlarged;
@@ -120,9 +121,10 @@ typedef struct limn_rows {
     void (*attention_grad)(const limn_head *head);
 } limn_rows;
 
-/* On x86-64 all are here, to plan with also where the CPU cannot run them.  Those of AMX are those of AVX512_BF16: what is
- * done on tiles is in kernels of their own. */
-extern const limn_rows limn_rows_portable, limn_rows_avx2, limn_rows_avx512, limn_rows_avx512bf16, limn_rows_amx;
+/* All of this family are here, to plan with also where the CPU cannot run them.  Those of AMX are those of AVX512_BF16: what
+ * is done on tiles is in kernels of their own. */
+extern const limn_rows limn_rows_portable, limn_rows_neon, limn_rows_avx2, limn_rows_avx512, limn_rows_avx512bf16,
+    limn_rows_amx;
 
 /** The best that this CPU runs, never those of AMX. */
 const limn_rows *limn_rows_best(void);

@@ -8,7 +8,7 @@
 /* A register of the instruction set: products use it, sums across lanes use the 16 virtual ones. */
 typedef float vec __attribute__((vector_size(ROWS_VECTOR)));
 typedef float loose_vec __attribute__((vector_size(ROWS_VECTOR), aligned(4)));
-enum { V = ROWS_VECTOR / 4 };
+enum { V = ROWS_VECTOR / 4, PANEL = ROWS_PANEL * V }; /* floats: of a register, of a row of a tile */
 
 static inline vec get_vec(const float *p)
 {
@@ -20,9 +20,20 @@ static inline void put_vec(float *p, vec x)
     *(loose_vec *)p = x;
 }
 
+/* c + a b */
+static inline __attribute__((always_inline)) vec add_product(vec c, float a, vec b)
+{
+#ifdef ROWS_BY_ELEMENT
+    __asm__("fmla %0.4s, %1.4s, %2.s[0]" : "+w"(c) : "w"(b), "w"(a)); /* gcc 12 spreads a over a register, and spills sums */
+    return c;
+#else
+    return c + a * b;
+#endif
+}
+
 /* V elements from number i on: f32, bf16 or f16.  f16 as limn_f16_to_f32(), where the CPU does not do it. */
 typedef uint32_t word_vec __attribute__((vector_size(ROWS_VECTOR)));
-typedef uint16_t half_vec __attribute__((vector_size(ROWS_VECTOR / 2), aligned(2)));
+typedef uint16_t half_vec __attribute__((vector_size(ROWS_VECTOR / 2)));
 
 static inline __attribute__((always_inline)) vec f16_floats(half_vec h)
 {
@@ -41,7 +52,8 @@ static inline __attribute__((always_inline)) vec f16_floats(half_vec h)
 static inline __attribute__((always_inline)) vec floats_at(const void *from, limn_dtype dtype, int64_t i)
 {
     if (dtype == LIMN_F32) return get_vec((const float *)from + i);
-    half_vec h = *(const half_vec *)((const uint16_t *)from + i);
+    half_vec h;
+    memcpy(&h, (const uint16_t *)from + i, sizeof h);
     return dtype == LIMN_BF16 ? (vec)(__builtin_convertvector(h, word_vec) << 16) : f16_floats(h);
 }
 
@@ -168,7 +180,7 @@ static void gated_residual(float *y, const float *gate, const float *residual, i
 static void stats(const float *x, int64_t n, float eps, bool layer, float *mean, float *rstd)
 {
     float m = layer ? total(x, n) / (float)n : 0.0f, square;
-    LANE_SUM(square, (get(x + i) - m) * (get(x + i) - m), (x[i] - m) * (x[i] - m));
+    LANE_SUM(square, (get_part(x + i) - m) * (get_part(x + i) - m), (x[i] - m) * (x[i] - m));
     *mean = m;
     *rstd = 1.0f / sqrtf(square / (float)n + eps);
 }
@@ -321,8 +333,8 @@ static void softmax(float *y, const float *x, int64_t n)
     .name = label,                                                                                                          \
     .isa = level,                                                                                                           \
     .vector = V,                                                                                                            \
-    .floats = {.rows = LIMN_TILE_ROWS, .width = 2 * V, .steps = 1, .multiply = tile, .lay = lay},                           \
-    .wide_floats = {.rows = LIMN_TILE_ROWS, .width = WIDE * V, .steps = 1, .multiply = wide_tile, .lay = lay},              \
+    .floats = {.rows = LIMN_TILE_ROWS, .width = PANEL, .steps = 1, .multiply = tile, .lay = lay},                           \
+    .wide_floats = {.rows = LIMN_TILE_ROWS, .width = ROWS_WIDE * V, .steps = 1, .multiply = wide_tile, .lay = lay},         \
     .pairs = {.rows = ROWS_PAIR_ROWS, .width = 2 * V, .steps = 1, .multiply = pair_tile, .lay = lay_pairs},                 \
     .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs},   \
     .winograd = {.input = winograd_input, .weight = winograd_weight, .output = winograd_output,                             \

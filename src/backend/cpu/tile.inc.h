@@ -13,6 +13,12 @@ typedef uint32_t word __attribute__((may_alias));
 /* c + a b: of floats, or of both halves of a word.  VDPBF16PS adds the high half first, too. */
 static inline __attribute__((always_inline)) vec multiply_add(bool pairs, vec c, word a, vec b)
 {
+#ifdef ROWS_BY_ELEMENT
+    union { word w; float f; } number = {a}, high = {a & 0xffff0000u}, low = {a << 16};
+    if (!pairs) return add_product(c, number.f, b);
+    c = add_product(c, high.f, (vec)((word_vec)b & 0xffff0000u));
+    return add_product(c, low.f, (vec)((word_vec)b << 16));
+#else
     word_vec x = a - (word_vec){0}, y = (word_vec)b;
     if (!pairs) return c + (vec)x * b;
 #ifdef __AVX512BF16__
@@ -20,6 +26,7 @@ static inline __attribute__((always_inline)) vec multiply_add(bool pairs, vec c,
 #else
     c += (vec)(x & 0xffff0000u) * (vec)(y & 0xffff0000u);
     return c + (vec)(x << 16) * (vec)(y << 16);
+#endif
 #endif
 }
 
@@ -63,15 +70,18 @@ static inline __attribute__((always_inline)) void some_tile(bool pairs, const in
     }
 }
 
+#if ROWS_PANEL == 2
 static void tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
                  int64_t n, int64_t runs, int rows, int cols, bool add)
 {
     some_tile(false, LIMN_TILE_ROWS, 2, c, c_row, (const word *)a, a_row, a_step, a_run, b, 2 * V, n, runs, rows, cols, add);
 }
+#else
+#define tile wide_tile
+#endif
 
 /* 24 sums, 4 vectors of B and one of A are 29 registers; 10 loads for 24 products where 2 vectors take 8 for 12. */
-#if ROWS_VECTOR == 64
-enum { WIDE = 4 };
+#if ROWS_WIDE == 4
 static void wide_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
                       int64_t n, int64_t runs, int rows, int cols, bool add)
 {
@@ -82,7 +92,6 @@ static void wide_tile(float *c, int64_t c_row, const float *a, int64_t a_row, in
         some_tile(false, LIMN_TILE_ROWS, 2, c, c_row, w, a_row, a_step, a_run, b, 4 * V, n, runs, rows, cols, add);
 }
 #else
-enum { WIDE = 2 };
 #define wide_tile tile
 #endif
 
@@ -116,7 +125,8 @@ static inline __attribute__((always_inline)) void lay_words(bool pairs, word *to
 static inline __attribute__((always_inline)) void lay_some(bool pairs, word *to, int64_t width, const void *a, const void *b,
                                                            int64_t row, int64_t n, int64_t cols)
 {
-    if (width == 2 * V && cols == width) lay_words(pairs, to, 2 * V, a, b, row, n, 2 * V);
+    if (width == PANEL && cols == width) lay_words(pairs, to, PANEL, a, b, row, n, PANEL);
+    else if (width == 2 * V && cols == width) lay_words(pairs, to, 2 * V, a, b, row, n, 2 * V);
     else if (width == V && cols == width) lay_words(pairs, to, V, a, b, row, n, V);
     else if (width == ROWS_PAIR_ROWS && cols == width) lay_words(pairs, to, ROWS_PAIR_ROWS, a, b, row, n, ROWS_PAIR_ROWS);
     else if (width == LIMN_TILE_ROWS && cols == width) lay_words(pairs, to, LIMN_TILE_ROWS, a, b, row, n, LIMN_TILE_ROWS);

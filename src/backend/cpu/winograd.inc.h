@@ -88,14 +88,14 @@ static void winograd_input(float *to, int64_t next, const void *const *pixel, li
 static inline __attribute__((always_inline)) void some_weight(float *to, int64_t next, const void *w, limn_dtype dtype,
                                                               int64_t n)
 {
-    for (int64_t k = 0, at = 0; k < n; k++, at += 9 * 2 * V, to += 2 * V)
-        for (int h = 0; h < 2 * V; h += V) {
+    for (int64_t k = 0, at = 0; k < n; k++, at += 9 * PANEL, to += PANEL)
+        for (int h = 0; h < PANEL; h += V) {
             vec r[3][6], o[6];
 #pragma GCC unroll 3
             for (int i = 0; i < 3; i++)
-                weight_1d(r[i], floats_at(w, dtype, at + 3 * i * 2 * V + h),
-                          floats_at(w, dtype, at + (3 * i + 1) * 2 * V + h),
-                          floats_at(w, dtype, at + (3 * i + 2) * 2 * V + h));
+                weight_1d(r[i], floats_at(w, dtype, at + 3 * i * PANEL + h),
+                          floats_at(w, dtype, at + (3 * i + 1) * PANEL + h),
+                          floats_at(w, dtype, at + (3 * i + 2) * PANEL + h));
 #pragma GCC unroll 6
             for (int j = 0; j < 6; j++) {
                 weight_1d(o, r[0][j], r[1][j], r[2][j]);
@@ -142,7 +142,7 @@ static inline __attribute__((always_inline)) void window_1d(vec *o, vec m0, vec 
 static inline __attribute__((always_inline)) void some_result(float *to, int64_t next, const void *const *pixel,
                                                               limn_dtype dtype, int64_t at)
 {
-    for (int h = 0; h < 2 * V; h += V) {
+    for (int h = 0; h < PANEL; h += V) {
         vec r[4][6], o[6];
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
@@ -169,7 +169,7 @@ static void winograd_result(float *to, int64_t next, const void *const *pixel, l
 
 static void winograd_window(float *to, const float *sums, int64_t next)
 {
-    for (int h = 0; h < 2 * V; h += V, sums += V) {
+    for (int h = 0; h < PANEL; h += V, sums += V) {
         vec r[6][3], o[3];
 #pragma GCC unroll 6
         for (int i = 0; i < 6; i++) {
@@ -181,14 +181,14 @@ static void winograd_window(float *to, const float *sums, int64_t next)
         for (int j = 0; j < 3; j++) {
             window_1d(o, r[0][j], r[1][j], r[2][j], r[3][j], r[4][j], r[5][j]);
 #pragma GCC unroll 3
-            for (int i = 0; i < 3; i++) put_vec(to + (3 * i + j) * 2 * V + h, o[i]);
+            for (int i = 0; i < 3; i++) put_vec(to + (3 * i + j) * PANEL + h, o[i]);
         }
     }
 }
 
 static void winograd_output(float *to, const float *sums, int64_t next, const float *bias)
 {
-    for (int h = 0; h < 2 * V; h += V, sums += V) {
+    for (int h = 0; h < PANEL; h += V, sums += V) {
         vec r[6][4], o[4], add = bias ? get_vec(bias + h) : (vec){0};
 #pragma GCC unroll 6
         for (int i = 0; i < 6; i++) {
@@ -200,7 +200,7 @@ static void winograd_output(float *to, const float *sums, int64_t next, const fl
         for (int j = 0; j < 4; j++) {
             output_1d(o, r[0][j], r[1][j], r[2][j], r[3][j], r[4][j], r[5][j]);
 #pragma GCC unroll 4
-            for (int i = 0; i < 4; i++) put_vec(to + (4 * i + j) * 2 * V + h, o[i] + add);
+            for (int i = 0; i < 4; i++) put_vec(to + (4 * i + j) * PANEL + h, o[i] + add);
         }
     }
 }
