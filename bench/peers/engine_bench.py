@@ -1,7 +1,7 @@
-"""One case in OpenVINO or ncnn: forward|decode NET BATCH f32 openvino|ncnn [FOLDER].  Prints one line of JSON like limn-bench.
+"""One case in OpenVINO or ncnn: forward|decode NET BATCH f32|bf16 openvino|ncnn [FOLDER].  Prints one line of JSON like limn-bench.
 
 The network is PyTorch's of torch_bench.py, converted once (ncnn: by pnnx, minutes for vae; into FOLDER, where it is found again).
-OpenVINO runs in f32 with its hint for latency, ncnn with everything that it switches on by itself: Winograd among it.
+OpenVINO runs in f32 or bf16 with its hint for latency, ncnn in f32 with everything that it switches on by itself: Winograd among it.
 """
 import json
 import os
@@ -14,20 +14,21 @@ THREADS = 2
 RUNS, LEAST_RUNS, ENOUGH = 7, 3, 10  # as limn-bench: at most, at least, seconds after which it is enough
 
 
-def openvino(net, inputs, folder):
+def openvino(net, inputs, folder, precision):
     import openvino as ov
     core = ov.Core()
     path = folder / "model.xml"
     if not path.exists():
         ov.save_model(ov.convert_model(net, example_input=inputs), path, compress_to_fp16=False)
-    hints = {"INFERENCE_NUM_THREADS": THREADS, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    hints = {"INFERENCE_NUM_THREADS": THREADS, "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     compiled = core.compile_model(path, "CPU", hints)
     request = compiled.create_infer_request()
     values = [v.contiguous().numpy() for v in inputs]
     return lambda: request.infer(values)
 
 
-def ncnn(net, inputs, folder):
+def ncnn(net, inputs, folder, precision):
+    assert precision == "f32"
     import ncnn as engine
     if not (folder / "net.ncnn.param").exists():
         import pnnx
@@ -69,7 +70,7 @@ def main():
     folder = pathlib.Path(sys.argv[6] if len(sys.argv) > 6 else "converted") / f"{mode}-{name}-{batch}-{how}".replace(" ", "-")
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["OMP_WAIT_POLICY"] = "passive"
-    step = {"openvino": openvino, "ncnn": ncnn}[how](*network(mode, name, batch), folder)
+    step = {"openvino": openvino, "ncnn": ncnn}[how](*network(mode, name, batch), folder, precision)
     step()
     seconds, cpu = [], []
     while len(seconds) < RUNS and (len(seconds) < LEAST_RUNS or sum(seconds) < ENOUGH):

@@ -99,10 +99,15 @@ size_t limn_tree_pieces(const limn_tree_sums *s)
     return pieces(s->comm->size, s->n);
 }
 
+/* Floats of a piece that is not cut short. */
+static size_t room_of(const limn_tree_sums *s)
+{
+    return (size_t)s->comm->size * s->each;
+}
+
 limn_tree_block limn_tree_piece(const limn_tree_sums *s, size_t piece)
 {
-    size_t n = (size_t)s->comm->size * s->each;
-    return cut(piece * n, n, s->n);
+    return cut(piece * room_of(s), room_of(s), s->n);
 }
 
 limn_tree_block limn_tree_block_of(const limn_tree_sums *s, size_t piece, int rank)
@@ -187,7 +192,7 @@ static void add_arrived(const limn_tree_sums *s)
 
 static limn_status exchange(const limn_tree_sums *s, const float *out, float *in)
 {
-    size_t room = (size_t)s->comm->size * s->each;
+    size_t room = room_of(s);
     uint16_t *sent = (uint16_t *)s->wire, *came = sent + room;
     if (!s->in_bf16) return limn_comm_exchange(s->comm, s->each * sizeof *out, out, in);
     limn_convert(out, LIMN_F32, sent, LIMN_BF16, room);
@@ -199,7 +204,7 @@ static limn_status exchange(const limn_tree_sums *s, const float *out, float *in
 /* All ranks have the bits that they get, also the one that made them. */
 static limn_status gather(const limn_tree_sums *s, const float *own, float *all)
 {
-    size_t room = (size_t)s->comm->size * s->each;
+    size_t room = room_of(s);
     uint16_t *sent = (uint16_t *)s->wire, *came = sent + room;
     if (!s->in_bf16) return limn_comm_gather(s->comm, s->each * sizeof *own, own, all);
     limn_convert(own, LIMN_F32, sent, LIMN_BF16, s->each);
@@ -208,19 +213,19 @@ static limn_status gather(const limn_tree_sums *s, const float *own, float *all)
     return status;
 }
 
-/* A piece, filled up with zeros. */
-static void copy_piece(const limn_tree_sums *s, limn_tree_block at, const float *from)
+/* A piece where it lies, or, the last one, filled up with zeros. */
+static const float *whole_piece(const limn_tree_sums *s, limn_tree_block at, const float *from)
 {
-    size_t room = (size_t)s->comm->size * s->each;
+    if (at.n == room_of(s)) return from + at.begin;
     memcpy(s->out, from + at.begin, at.n * sizeof(float));
-    if (at.n < room) memset(s->out + at.n, 0, (room - at.n) * sizeof(float));
+    memset(s->out + at.n, 0, (room_of(s) - at.n) * sizeof(float));
+    return s->out;
 }
 
 limn_status limn_tree_sum_piece(limn_tree_sums *s, size_t piece, float *const *sum, float *out, float scale, bool to_all)
 {
     limn_comm *comm = s->comm;
-    size_t room = (size_t)comm->size * s->each;
-    limn_tree_block at = limn_tree_piece(s, piece);
+    limn_tree_block at = limn_tree_piece(s, piece), block = limn_tree_block_of(s, piece, comm->rank);
     int own = limn_tree_of((int64_t)comm->rank * s->parts, s->parts, NULL).n;
     limn_status status = LIMN_OK;
     if (comm->size == 1) {
@@ -228,16 +233,15 @@ limn_status limn_tree_sum_piece(limn_tree_sums *s, size_t piece, float *const *s
         put_scaled(s->n_threads, at.n, sum[0] + at.begin, scale, out + at.begin);
         return LIMN_OK;
     }
-    for (int k = 0; k < s->nodes && status == LIMN_OK; k++) { /* ranks with fewer nodes send what they sent last */
-        if (k < own) copy_piece(s, at, sum[k]);
-        status = exchange(s, s->out, s->in + (size_t)k * room);
-    }
+    for (int k = 0; k < s->nodes && status == LIMN_OK; k++) /* ranks with fewer nodes send one that is not looked at */
+        status = exchange(s, whole_piece(s, at, sum[k < own ? k : 0]), s->in + (size_t)k * room_of(s));
     if (status != LIMN_OK) return status;
     add_arrived(s);
-    const float *made = s->in;
-    if (to_all) status = gather(s, made, s->out), made = s->out;
-    else at = limn_tree_block_of(s, piece, comm->rank);
-    put_scaled(s->n_threads, at.n, made, scale, out + at.begin);
+    if (!to_all) return put_scaled(s->n_threads, block.n, s->in, scale, out + block.begin), LIMN_OK;
+    put_scaled(s->n_threads, s->each, s->in, scale, s->in);
+    if (at.n == room_of(s)) return gather(s, s->in, out + at.begin);
+    status = gather(s, s->in, s->out);
+    memcpy(out + at.begin, s->out, at.n * sizeof(float));
     return status;
 }
 
@@ -256,9 +260,13 @@ limn_status limn_tree_share(limn_tree_sums *s, float *whole)
     limn_status status = LIMN_OK;
     for (size_t piece = 0; piece < limn_tree_pieces(s) && status == LIMN_OK; piece++) {
         limn_tree_block own = limn_tree_block_of(s, piece, s->comm->rank), all = limn_tree_piece(s, piece);
-        memcpy(s->in, whole + own.begin, own.n * sizeof *whole);
-        status = limn_comm_gather(s->comm, s->each * sizeof *whole, s->in, s->out);
-        memcpy(whole + all.begin, s->out, all.n * sizeof *whole);
+        size_t bytes = s->each * sizeof *whole;
+        if (all.n == room_of(s)) status = limn_comm_gather(s->comm, bytes, whole + own.begin, whole + all.begin);
+        else {
+            memcpy(s->in, whole + own.begin, own.n * sizeof *whole);
+            status = limn_comm_gather(s->comm, bytes, s->in, s->out);
+            memcpy(whole + all.begin, s->out, all.n * sizeof *whole);
+        }
     }
     return status;
 }
@@ -279,8 +287,8 @@ limn_status limn_tree_hand_out(limn_tree_sums *s, const float *whole, float *own
 {
     limn_status status = LIMN_OK;
     for (size_t piece = 0; piece < limn_tree_pieces(s) && status == LIMN_OK; piece++) {
-        if (whole) copy_piece(s, limn_tree_piece(s, piece), whole);
-        status = limn_comm_exchange(s->comm, s->each * sizeof *own, s->out, s->in);
+        const float *out = whole ? whole_piece(s, limn_tree_piece(s, piece), whole) : s->out;
+        status = limn_comm_exchange(s->comm, s->each * sizeof *own, out, s->in);
         memcpy(own + piece * s->each, s->in, s->each * sizeof *own); /* of rank 0 */
     }
     return status;
