@@ -40,7 +40,7 @@ void limn_tree_join(int n_threads, size_t n, float *left, const float *right);
 double limn_tree_sum_f64(const double *x, int64_t n);
 
 /* Sums over the parts of all ranks.  The vector lies in pieces of size x each floats; block r of a piece is rank r's, which
- * adds what all have of it.  From there the sum goes to all, or stays (moments and EMA divided among ranks: train/shares.h). */
+ * adds what all have of it.  From there the sum goes to all, or stays (what is divided among ranks: train/shares.h). */
 enum { LIMN_TREE_GRAIN = 4096 }; /* blocks are multiples of so many floats */
 
 typedef struct limn_tree_sums {

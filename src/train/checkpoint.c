@@ -131,8 +131,8 @@ static limn_status save_state(state_list *s, size_t n_metadata, const metadata_p
     }
     limn_status status = named ? LIMN_OK : limn_fail_memory(t->ctx, n * sizeof *tensor, "saving");
     snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
-    if (status == LIMN_OK)
-        status = limn_safetensors_write_list(t->ctx, path, &(limn_weight_list){n, n_metadata, tensor, metadata, read_state, s});
+    const limn_weight_list list = {n, n_metadata, tensor, metadata, read_state, s};
+    if (status == LIMN_OK) status = limn_safetensors_write_list(t->ctx, path, &list);
     limn_arena_free(arena);
     free(tensor);
     return status;
@@ -163,8 +163,8 @@ static limn_status save_model(limn_trainer *t, size_t n_metadata, const metadata
     for (size_t i = 0; i < n && status == LIMN_OK; i++)
         tensor[i] = tensor_of(t->weights.node[i]->name, t->weights.node[i], LIMN_BF16);
     snprintf(path, sizeof path, "%s/model.safetensors", t->o->out);
-    if (status == LIMN_OK)
-        status = limn_safetensors_write_list(t->ctx, path, &(limn_weight_list){n, n_metadata, tensor, metadata, read_model, &m});
+    const limn_weight_list list = {n, n_metadata, tensor, metadata, read_model, &m};
+    if (status == LIMN_OK) status = limn_safetensors_write_list(t->ctx, path, &list);
     free(m.half);
     free(tensor);
     return status;

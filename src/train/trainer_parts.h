@@ -57,7 +57,7 @@ struct limn_trainer {
     limn_weights weights;
     float *grad;               /* as weights.value */
     float *m, *v, *ema;        /* as weights.value, or this rank's blocks of them */
-    float *shown;              /* the EMA as a whole, while something is drawn or scored: ema, or brought to where grad lies */
+    float *shown;              /* the EMA as a whole, to draw and to score with: ema, or brought to where grad lies */
     float *earlier[LIMN_TREE_NODES]; /* as weights.value: sums of the gradients of earlier parts of a step (comm/tree.h) */
     int n_earlier;
     limn_outer outer;          /* with o->inner_steps */
