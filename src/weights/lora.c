@@ -24,6 +24,7 @@ struct limn_lora {
 typedef struct adapter {
     double alpha;
     bool root; /* divided by the root of the rank (Kalajdzievski 2023) */
+    const json_t *own; /* {"to_q": 8}: alphas of modules whose names end so; ranks of modules are their tensors' */
 } adapter;
 
 static double number_of(const json_t *object, const char *prefix, const char *key)
@@ -36,7 +37,58 @@ static double number_of(const json_t *object, const char *prefix, const char *ke
 
 static adapter adapter_of(const json_t *object, const char *prefix)
 {
-    return (adapter){.alpha = number_of(object, prefix, "lora_alpha"), .root = number_of(object, prefix, "use_rslora") != 0};
+    char name[64];
+    snprintf(name, sizeof name, "%salpha_pattern", prefix);
+    return (adapter){.alpha = number_of(object, prefix, "lora_alpha"),
+                     .root = number_of(object, prefix, "use_rslora") != 0,
+                     .own = json_object_get(object, name)};
+}
+
+/* "down.0.attn.to_q" of "unet.down.0.attn.to_q.lora_B.weight".  @return its length */
+static size_t module_path(const char *tensor, const char **path)
+{
+    static const char *const before[] = {"base_model.model.", "unet.", "transformer.", "text_encoder.", "text_encoder_2.",
+                                         "text_encoder_3."};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        if (strncmp(tensor, before[i], strlen(before[i])) == 0) tensor += strlen(before[i]);
+    const char *end = strstr(tensor, ".lora");
+    *path = tensor;
+    return end ? (size_t)(end - tensor) : strlen(tensor);
+}
+
+/* As PEFT has it, (.*\.)?(pattern)$, for patterns that are parts of names; "^" asks for all of it.
+ * @return 1: it matches; 0; -1: a regular expression beyond that */
+static int matches(const char *pattern, const char *path, size_t n)
+{
+    char plain[LIMN_LORA_NAME];
+    size_t m = 0;
+    bool all = *pattern == '^';
+    for (const char *p = pattern + all; *p; p++) {
+        if (*p == '\\' && p[1] == '.') continue;
+        if (strchr("()[]{}*+?|$\\^", *p) || m + 1 == sizeof plain) return -1;
+        plain[m++] = *p;
+    }
+    if (m > n || strncmp(path + n - m, plain, m) != 0) return 0;
+    return m == n || (!all && path[n - m - 1] == '.');
+}
+
+/* The alpha of one module where the file has several.  @return LIMN_UNSUPPORTED: which modules are meant is not read here */
+static limn_status find_own(limn_ctx *ctx, const limn_lora *l, const limn_lora_module *m, adapter *a)
+{
+    const char *key, *path;
+    json_t *value;
+    if (!m->part[LIMN_LORA_UP]) return LIMN_OK;
+    size_t n = module_path(m->part[LIMN_LORA_UP]->name, &path);
+    json_object_foreach((json_t *)(uintptr_t)a->own, key, value) {
+        char shown[LIMN_LORA_NAME];
+        int found = matches(key, path, n);
+        if (found < 0 || !json_is_number(value))
+            return limn_fail(ctx, LIMN_UNSUPPORTED,
+                             "%s: its alpha_pattern says \"%s\", expected the end of a module's name and a number", l->path,
+                             limn_escape(key, strlen(key), shown, sizeof shown));
+        if (found) return a->alpha = json_number_value(value), LIMN_OK; /* the first one counts */
+    }
+    return LIMN_OK;
 }
 
 /* The metadata of the file, else adapter_config.json beside it.  NULL: neither is there. */
@@ -97,7 +149,7 @@ static limn_status find_scale(limn_ctx *ctx, const limn_lora *l, limn_lora_modul
     float alpha = 0;
     adapter a = find_adapter(config, m->network);
     if (e && (!e->usable || limn_entry_count(e) != 1)) return bad_module(ctx, l, m, "has an alpha that is no single number");
-    limn_status status = e ? limn_weight_file_load(ctx, l->st, e, &alpha, LIMN_F32) : LIMN_OK;
+    limn_status status = e ? limn_weight_file_load(ctx, l->st, e, &alpha, LIMN_F32) : find_own(ctx, l, m, &a);
     if (status != LIMN_OK) return status;
     if (e)
         m->scale = (double)alpha / (double)rank;

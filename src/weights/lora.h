@@ -62,9 +62,10 @@ bool limn_lora_flat(const char *parameter, char *flat, bool *bias);
 
 typedef struct limn_lora limn_lora;
 
-/** Open a file, find its modules and their scales: of alpha, of the file's metadata, of adapter_config.json beside it.
- *  @return LIMN_OK: free with limn_lora_free(); LIMN_BAD_FILE: no LoRA, or one with a tensor that is not read here (named)
- */
+/** Open a file, find its modules and their scales: of alpha, of the file's metadata, of adapter_config.json beside it (also
+ *  by PEFT's alpha_pattern).
+ *  @return LIMN_OK: free with limn_lora_free(); LIMN_BAD_FILE: no LoRA, or one with a tensor that is not read here (named);
+ *  LIMN_UNSUPPORTED: an alpha_pattern that is more than the end of a name */
 limn_status limn_lora_open(limn_ctx *ctx, const char *path, limn_lora **out);
 /** The same over bytes that outlive the result. */
 limn_status limn_lora_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, limn_lora **out);
