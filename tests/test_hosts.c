@@ -85,7 +85,7 @@ static void commands_run_as_they_are_printed(void **state)
              "/docs/cluster.md >hosts; [ $(wc -l <hosts) = 2 ]");
     succeeds("mkdir -p cells/images cells/masks; cp " LIMN_SOURCE_DIR "/docs/pictures/cells.png cells/images/a.png; "
              "cp " LIMN_SOURCE_DIR "/docs/pictures/cells-truth.png cells/masks/a.png");
-    runs_as_printed("train unet", "cells", "--set 'size=32 channels=1 width=4 levels=2' -b 1 -t 1 --steps 2");
+    runs_as_printed("train unet ", "cells", "--set 'size=32 channels=1 width=4 levels=2' -b 1 -t 1 --steps 2");
     succeeds("test -s runs/cells/model.safetensors");
     succeeds("sed -i s/slots=1/slots=2/ hosts");
     runs_as_printed("--inner-steps", "shapes",
