@@ -10,6 +10,7 @@
 #include "backend/cpu/product.h"
 #include "base/rng.h"
 #include "graph/node.h"
+#include "measure.h"
 #include "plan/plan.h"
 #include "train/optimizer.h"
 #include "train/step_graph.h"
@@ -21,18 +22,6 @@
 
 enum { RUNS = 7, LEAST_RUNS = 3 };
 static const double ENOUGH = 10; /* seconds of runs; slow cases then have fewer than RUNS */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, by_value);
-    return (x[n / 2] + x[(n - 1) / 2]) / 2;
-}
 
 /* High-water mark of resident memory, MB. */
 static double resident_peak(void)
@@ -79,7 +68,7 @@ static double product_speed(limn_ctx *ctx, int64_t n, limn_dtype type)
     for (int i = 0; i < 5; i++) limn_free_aligned(all[i]);
     limn_product_close(memories);
     limn_product_free(p);
-    return 2.0 * (double)(n * n * n) / median(seconds, RUNS) * 1e-12;
+    return 2.0 * (double)(n * n * n) / measure_median(seconds, RUNS) * 1e-12;
 }
 
 static double best_product(limn_ctx *ctx, limn_dtype type)
@@ -266,7 +255,7 @@ static limn_status time_runs(bench *b, double *seconds)
         status = run_once(b);
         all += each[n++] = limn_seconds() - begin;
     }
-    if (status == LIMN_OK) *seconds = median(each, n), b->cpu = (double)(clock() - cpu) / CLOCKS_PER_SEC / n;
+    if (status == LIMN_OK) *seconds = measure_median(each, n), b->cpu = (double)(clock() - cpu) / CLOCKS_PER_SEC / n;
     return status;
 }
 

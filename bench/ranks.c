@@ -16,6 +16,7 @@
 #include "comm/comm.h"
 #include "limn/network.h"
 #include "limn/train.h"
+#include "measure.h"
 
 #include <ftw.h>
 #include <math.h>
@@ -131,18 +132,6 @@ static bool after_step(void *user, const char *what, int64_t done, int64_t total
     return true;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, by_value);
-    return (x[n / 2] + x[(n - 1) / 2]) / 2;
-}
-
 /* The rank that waits least is the one that the others wait for: its calls are the network's time. */
 static limn_status least_of_all(bench *b, double mine, double *least)
 {
@@ -227,14 +216,15 @@ static limn_status print_expected(bench *b)
     if (status != LIMN_OK || o->step_seconds == 0) return status;
     printf(", \"alone_ms\": %.3f, \"efficiency\": %.3f, \"expected_ms\": %.3f, \"expected_comm_ms\": %.3f, "
            "\"expected_efficiency\": %.3f, \"expected_sent_bytes\": %.0f",
-           o->step_seconds * 1e3, o->step_seconds / median(b->step, b->n), s.step_seconds * 1e3, s.comm_seconds * 1e3,
+           o->step_seconds * 1e3, o->step_seconds / measure_median(b->step, b->n), s.step_seconds * 1e3,
+           s.comm_seconds * 1e3,
            s.efficiency, s.sent_bytes);
     return status;
 }
 
 static limn_status print_line(bench *b, double least)
 {
-    double steps = (double)b->n * b->each, seconds = median(b->step, b->n);
+    double steps = (double)b->n * b->each, seconds = measure_median(b->step, b->n);
     double pictures = (double)b->o.batch * b->o.accumulate * b->comm->size;
     printf("{\"who\": \"limn\", \"mode\": \"ranks\", \"net\": \"%s\", \"batch\": %d, \"accumulate\": %d, \"inner_steps\": "
            "%lld, "
@@ -243,7 +233,8 @@ static limn_status print_line(bench *b, double least)
            "\"images_per_s\": %.2f",
            b->o.network, b->o.batch, b->o.accumulate, (long long)b->o.inner_steps, b->o.sums_in_bf16 ? "bf16" : "f32",
            b->comm->size, limn_ctx_threads(b->ctx), b->delay * 1e6, steps, seconds * 1e3,
-           median(b->comm_seconds, b->n) * 1e3, least * 1e3, median(b->work, b->n) * 1e3, b->sent.bytes / steps,
+           measure_median(b->comm_seconds, b->n) * 1e3, least * 1e3, measure_median(b->work, b->n) * 1e3,
+           b->sent.bytes / steps,
            (double)b->sent.calls / steps, pictures / seconds);
     limn_status status = print_expected(b);
     printf("}\n");
@@ -259,7 +250,7 @@ static limn_status run(bench *b)
     b->o.out = out;
     limn_ctx_set_progress(b->ctx, after_step, b);
     if (status == LIMN_OK) status = limn_train_on(b->ctx, &b->o, b->comm);
-    if (status == LIMN_OK) status = least_of_all(b, median(b->comm_seconds, b->n), &least);
+    if (status == LIMN_OK) status = least_of_all(b, measure_median(b->comm_seconds, b->n), &least);
     if (status == LIMN_OK && b->comm->rank == 0) status = print_line(b, least);
     if (*b->folder) nftw(b->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return status;

@@ -9,27 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "run_shell.h"
 
 #define LIMN LIMN_BINARY_DIR "/limn "
 #define HOSTS LIMN_SOURCE_DIR "/bench/hosts.sh "
 #define TINY "train dit --data shapes --set 'size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64' -b 2 -t 1 "
 
 enum { SKIPPED = 77 };
-static char text[1 << 16]; /* what the last command said on stderr and stdout */
-
-/* @return its exit code, as a shell has it */
-static int run(const char *command)
-{
-    char line[3000];
-    snprintf(line, sizeof line, "{ %s; } 2>&1", command);
-    FILE *f = popen(line, "r");
-    assert_non_null(f);
-    text[fread(text, 1, sizeof text - 1, f)] = 0;
-    int status = pclose(f);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 static void succeeds(const char *command)
 {

@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "far_apart.h"
 #include "make_masks.h"
+#include "run_shell.h"
 
 #define LIMN LIMN_BINARY_DIR "/limn "
 #define TINY "--data shapes --set 'size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64' -b 2 -t 1 --log-every 1 "
@@ -22,21 +22,6 @@
     "train unet --data masks --set 'size=16 channels=1 width=4 levels=2 norm=batch' -t 1 --precision f32 --lr 2e-3 " \
     "--warmup 2 --steps 5 "
 #define MPIRUN "mpirun --oversubscribe --bind-to none "
-
-static char text[1 << 16]; /* what the last command said on stderr and stdout */
-
-/* @return its exit code, as a shell has it */
-static int run(const char *command)
-{
-    char line[2100];
-    snprintf(line, sizeof line, "{ %s; } 2>&1", command);
-    FILE *f = popen(line, "r");
-    assert_non_null(f);
-    size_t n = fread(text, 1, sizeof text - 1, f);
-    text[n] = 0;
-    int status = pclose(f);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 static int times(const char *needle)
 {
