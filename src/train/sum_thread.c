@@ -100,8 +100,9 @@ void limn_sum_thread_begin(limn_sum_thread *o)
     set(o, -1);
 }
 
-void limn_sum_thread_executed(limn_sum_thread *o, int step)
+void limn_sum_thread_executed(void *user, int step)
 {
+    limn_sum_thread *o = user;
     bool made = false;
     for (size_t i = 0; i < o->n && !made; i++) made = o->made_at[i] == step;
     if (made) set(o, step);

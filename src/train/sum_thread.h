@@ -34,7 +34,7 @@ limn_status limn_sum_thread_open(limn_comm *comm, size_t n, const int32_t *made_
 void limn_sum_thread_close(limn_sum_thread *o);
 /** From here on pieces are worked on as they are made. */
 void limn_sum_thread_begin(limn_sum_thread *o);
-void limn_sum_thread_executed(limn_sum_thread *o, int step);
+void limn_sum_thread_executed(void *o, int step); /* of a limn_sum_thread: for limn_run_watch() */
 /** The rest, whether it was made or not, so that no rank waits for one that failed.  @return of all pieces' work */
 limn_status limn_sum_thread_end(limn_sum_thread *o);
 

@@ -330,16 +330,11 @@ static limn_status sum_piece(void *user, size_t piece)
                                !limn_trainer_divided(t));
 }
 
-static void executed(void *user, int step)
-{
-    limn_sum_thread_executed(user, step);
-}
-
 /* The last part's: its pieces are summed as they are made. */
 static limn_status execute(limn_trainer *t, int part)
 {
     bool sums = t->sum_thread.open && part == t->o->accumulate - 1;
-    limn_run_watch(t->run, sums ? executed : NULL, &t->sum_thread);
+    limn_run_watch(t->run, sums ? limn_sum_thread_executed : NULL, &t->sum_thread);
     if (sums) limn_sum_thread_begin(&t->sum_thread);
     return limn_run_execute(t->run);
 }
@@ -398,10 +393,11 @@ static limn_status open_sum_thread(limn_trainer *t)
     for (int i = 1; made_at && i < t->net.n; i++) {
         while (t->weights.node[p] != t->net.of[i]) p++; /* bind() found all */
         int last = limn_plan_last_step(t->plan, t->net.outputs[i]);
-        size_t floats = (size_t)t->sums.comm->size * t->sums.each, begin = t->weights.begin[p],
-               end = begin + (size_t)limn_node_count(t->net.of[i]);
-        for (size_t piece = begin / floats; piece * floats < end; piece++)
-            if (made_at[piece] < last) made_at[piece] = last;
+        size_t begin = t->weights.begin[p], end = begin + (size_t)limn_node_count(t->net.of[i]);
+        for (size_t k = 0; k < n; k++) {
+            limn_tree_block piece = limn_tree_piece(&t->sums, k);
+            if (piece.begin < end && begin < piece.begin + piece.n && made_at[k] < last) made_at[k] = last;
+        }
     }
     limn_status status = limn_sum_thread_open(t->sums.comm, n, made_at, sum_piece, t, &t->sum_thread);
     t->sums.n_threads = 1;
