@@ -411,6 +411,8 @@ const check_case check_cases[] = {
     CASE(CONV_TRANSPOSE, "tiles of 4 x 4, the gradient of one with zeros on two sides",
          SRC(S(1, 13, 10, 64), S(64, 64, 3, 3)),
          CONV(1, 0, 2, 2, 0), .attr.shape = S(13, 10)),
+    CASE(CONV_TRANSPOSE, "tiles of 4 x 4, more of them than a tile of a product has rows",
+         SRC(S(2, 23, 18, 144), S(144, 50, 3, 3)), CONV(1, 1, 1, 1, 1), .attr.shape = S(23, 18)),
     CASE(CONV_GRAD_WEIGHT, "3 x 3, zeros around", SRC(S(2, 5, 7, 3), S(2, 5, 7, 5)), CONV(1, 1, 1, 1, 1),
          .attr.shape = S(5, 3, 3, 3)),
     CASE(CONV_GRAD_WEIGHT, "tiles of 4 x 4 that end at the border, several blocks of them",

@@ -18,7 +18,11 @@
  *     k_i^2 = sum over points f of A'_if^2 |B'_f|^2 |G_f|^2 = 24.54, 6.82, 6.39, 19.60        beside 3 of a direct one,
  *
  * so R is a ninth and S grows by k_0^2 / 3 = 8.2 at the corners of a tile.  Of the weight's
- * gradient k_i^2 = 26.24, 9.75, 21.38 beside 4 of the 16 pixels of a tile. */
+ * gradient k_i^2 = 26.24, 9.75, 21.38 beside 4 of the 16 pixels of a tile.
+ *
+ * Where integers are multiplied (int16.inc.h) V is rounded to 2^-13 of the largest of up to 128, about 5 deviations, U to
+ * 2^-18 of the sum of 128, about 100 deviations: errors of 2^-12.5 and 2^-13.1 (uniform: / sqrt(12)) of a product's size,
+ * 2^-12 together, of which five are a bound. */
 #include "backend/cpu/kernels.h"
 #include "check.h"
 #include "base/rng.h"
@@ -124,13 +128,15 @@ static int64_t first_outside(const check_result *r, const limn_view *found, cons
     as.node.shape = r->shape;
     limn_node_values n = {.node = &as.node, .y = r->wanted, .from = r->src_dtype[0], .to = r->dst_dtype};
     memcpy(n.src, r->src, sizeof n.src);
-    bool wide = r->dst_dtype == LIMN_F64, in_tiles = r->kernel == &limn_cpu_conv_winograd,
+    bool wide = r->dst_dtype == LIMN_F64, integers = r->kernel == &limn_cpu_conv_winograd_int16,
+         in_tiles = integers || r->kernel == &limn_cpu_conv_winograd,
          weight_in_tiles = r->kernel == &limn_cpu_conv_winograd_weight;
     double fewer = in_tiles ? 9 : weight_in_tiles ? 16 : 1, larger = in_tiles ? 24.54 / 3 : weight_in_tiles ? 26.24 / 4 : 1;
     double u = roundoff(wide ? LIMN_F64 : LIMN_F32), u_out = roundoff(r->dst_dtype),
            size = row->size ? larger * row->size(&n) : 0,
            sums = 4 + 2 * sqrt((row->terms ? row->terms(&as.node) : 1) / fewer);
-    double floor = wide ? DBL_MIN : FLT_MIN, on_the_way = row->rounded ? row->rounded(&n) : 0;
+    double floor = wide ? DBL_MIN : FLT_MIN,
+           on_the_way = (row->rounded ? row->rounded(&n) : 0) + (integers ? 5 * 0x1p-12 * size : 0);
     for (int64_t i = 0; i < r->n; i++) {
         double y = limn_get(found, i), wanted = r->wanted[i],
                size_here = row->size_at ? row->size_at(&n, i) : fmax(fabs(wanted), size);

@@ -1,4 +1,4 @@
-/* conv_winograd.c: 3 x 3 convolutions of stride 1 in f32, with a quarter of the multiplications: F(4x4, 3x3).
+/* conv_winograd.c: 3 x 3 convolutions of stride 1, with a quarter of the multiplications: F(4x4, 3x3).
  *
  *   V[f][t][c] = B' x B of tile t,   U[f][c][o] = G w G',   M[f] = V[f] U[f] for the 36 elements f,   y of tile t = A' M A
  *
@@ -7,6 +7,11 @@
  * panel of channels of the result: products out of the near caches, the last transform, bias, residual, activation.
  * U of a panel is transformed on the way, a block of channels at a time, from the nine numbers that the store holds: U in
  * the store is four times the bytes, and to read them costs as much (docs/speed.md).
+ *
+ * Two kernels.  "winograd" multiplies floats.  "winograd-int16", for pictures in bf16, multiplies integers of 16 bits, which
+ * takes half the time: V has a scale for each f and tile, U for each f and column, of each block of channels (int16.inc.h).
+ * In bf16 itself transformed numbers would lose three of its eight bits; integers that share a scale lose less than what
+ * bf16 has lost before and will lose after (docs/speed.md).
  *
  * The gradient of the input is the convolution with turned weights.  Each sum runs over blocks of CHANNELS in order: neither
  * batch nor threads nor the other tiles play a part. */
@@ -18,11 +23,9 @@
 
 enum {
     ELEMENTS = 36,
-    CHANNELS = 128, /* of a sum at a time */
-    APART = 16,     /* floats between the rows of an operand, which would else meet in one set of the first cache */
-    NEAR = 1 << 18, /* floats of V that are worth their place in the second cache */
-    LEAST_TILES = 24,
-    MOST_TILES = 48, /* of a thread at a time */
+    CHANNELS = 128,  /* of a sum at a time, and of a scale */
+    APART = 16,      /* floats between the rows of an operand, which would else meet in one set of the first cache */
+    MOST_TILES = 96, /* of a thread at a time: a multiple of all tiles' rows */
 };
 
 typedef struct work {
@@ -31,8 +34,12 @@ typedef struct work {
     int64_t top, left;           /* pixels of zeros */
     int64_t down, across, tiles; /* tiles of a picture; of all */
     int64_t width, panels;       /* channels of a panel of the result; panels */
+    bool int16;                  /* V and U are integers */
+    int64_t tile_rows;           /* of a product */
     int64_t most;                /* tiles that a thread takes at a time */
-    int64_t v_next, m_next;      /* from row to row of V and M */
+    int64_t block, blocks;       /* channels of a sum at a time; such sums */
+    int64_t v_row;               /* words (floats, or two integers) of a block of a tile */
+    int64_t v_next, u_next, m_next; /* words from f to f of V, U and M */
 } work;
 
 static bool turned(const limn_call *c)
@@ -40,11 +47,50 @@ static bool turned(const limn_call *c)
     return c->op == LIMN_OP_CONV_TRANSPOSE;
 }
 
-/* As many tiles as share a pass over the weights while V stays near, in whole tiles of the product. */
-static int64_t most_tiles(int64_t channels)
+static int64_t channels_of(const work *k, int64_t block)
 {
-    int64_t n = NEAR / (ELEMENTS * channels) / LIMN_TILE_ROWS * LIMN_TILE_ROWS;
-    return n < LEAST_TILES ? LEAST_TILES : limn_least(n, MOST_TILES);
+    return limn_least(k->c - block * CHANNELS, CHANNELS);
+}
+
+/* Cycles that a picture costs, of a core that multiplies two vectors of floats in one.  A tile of the source takes `input`
+ * instructions for each vector of channels, one of the result `output`, U of a channel `weight` for a panel, a product
+ * `product`.  The batch plays no part, so that a picture has the same bytes alone and among others. */
+typedef struct costs {
+    double product, input, output, weight;
+} costs;
+
+static double in_tiles(const work *k, costs of)
+{
+    double tiles = (double)(k->down * k->across), panels = (double)k->panels, c = (double)k->c;
+    return c * panels * (ELEMENTS * tiles * of.product + of.weight) +
+           tiles * (c * 2 * of.input / (double)k->width + panels * of.output);
+}
+
+static double cost_of_floats(const work *k)
+{
+    return 1.2 * in_tiles(k, (costs){.product = 1, .input = 150, .output = 300, .weight = 250});
+}
+
+/* XXX numbers */
+static double cost_of_integers(const limn_call *c, const work *k)
+{
+    bool vnni = limn_rows_of(c)->isa >= LIMN_ISA_AVX512BF16;
+    return in_tiles(k, (costs){.product = vnni ? 0.5 : 0.6, .input = 600, .output = 600, .weight = 190});
+}
+
+/* bf16 in pairs where the CPU has them. */
+static double direct_cost(const limn_call *c, const work *k)
+{
+    enum { TAPS = 9 };
+    bool pairs = c->src[0].dtype == LIMN_BF16 && limn_rows_of(c)->isa >= LIMN_ISA_AVX512BF16;
+    return (double)(k->rows * k->cols * TAPS) * (double)(k->c * k->panels) * (pairs ? 0.5 : 1);
+}
+
+static bool are_integers_best(const limn_call *c, const work *k)
+{
+    double cost = cost_of_integers(c, k);
+    return c->src[0].dtype == LIMN_BF16 && limn_rows_of(c)->int16.rows && !c->exact && cost < direct_cost(c, k) &&
+           cost < cost_of_floats(k);
 }
 
 static work work_of(const limn_call *c)
@@ -60,28 +106,19 @@ static work work_of(const limn_call *c)
               .left = turned(c) ? 2 - pad[1] : pad[1],
               .down = limn_parts(y[1], 4),
               .across = limn_parts(y[2], 4),
-              .width = limn_rows_of(c)->floats.width,
-              .most = most_tiles(x[3])};
+              .width = limn_rows_of(c)->floats.width};
     k.tiles = k.batch * k.down * k.across;
     k.panels = limn_parts(k.columns, k.width);
-    k.v_next = k.most * k.c + APART, k.m_next = k.most * k.width + APART;
+    k.int16 = are_integers_best(c, &k);
+    k.tile_rows = k.int16 ? limn_rows_of(c)->int16.rows : LIMN_TILE_ROWS;
+    k.most = limn_least(MOST_TILES, limn_round_up(k.tiles, k.tile_rows));
+    k.block = limn_least(k.c, CHANNELS), k.blocks = limn_parts(k.c, CHANNELS);
+    k.v_row = k.int16 ? k.block / 2 : k.block;
+    k.v_next = k.most * k.v_row + APART, k.u_next = k.v_row * k.width + APART, k.m_next = k.most * k.width + APART;
     return k;
 }
 
-/* Cycles that a picture costs, of a core that multiplies two vectors in one: direct, and in tiles.  A tile of the source
- * takes INPUT instructions for each vector of channels, one of the result OUTPUT, U of a channel WEIGHT for a panel.  The
- * batch plays no part, so that a picture has the same bytes alone and among others. */
-static bool is_worth_it(const work *k)
-{
-    enum { INPUT = 150, OUTPUT = 300, WEIGHT = 250, TAPS = 9 };
-    double tiles = (double)(k->down * k->across), panels = (double)k->panels, c = (double)k->c;
-    double direct = (double)(k->rows * k->cols * TAPS) * c * panels;
-    double in_tiles =
-        c * panels * (ELEMENTS * tiles + WEIGHT) + tiles * (c * 2 * INPUT / (double)k->width + panels * OUTPUT);
-    return 1.2 * in_tiles < direct;
-}
-
-static const char *refuse(const limn_call *c)
+static const char *refuse_all(const limn_call *c)
 {
     const char *why = limn_cpu_refuse_types(c);
     const int64_t *w = c->src[1].shape.dim;
@@ -89,31 +126,65 @@ static const char *refuse(const limn_call *c)
     if (w[2] != 3 || w[3] != 3 || c->attr->stride != 1) return "windows are not 3 x 3 with a stride of 1";
     if (c->attr->flags & LIMN_UPSAMPLED) return "the picture is an enlarged one";
     if (c->exact) return "sums are to be exact";
-    if (c->src[0].shape.dim[3] % 16) return "channels are no multiple of 16";
+    return c->src[0].shape.dim[3] % 16 ? "channels are no multiple of 16" : NULL;
+}
+
+static const char *refuse(const limn_call *c)
+{
+    const char *why = refuse_all(c);
+    if (why) return why;
     work k = work_of(c);
-    return is_worth_it(&k) ? NULL : "so few pixels or channels that transforms cost more than they save";
+    if (k.int16) return "integers of 16 bits are faster";
+    return cost_of_floats(&k) < direct_cost(c, &k) ? NULL
+                                                   : "so few pixels or channels that transforms cost more than they save";
+}
+
+static const char *refuse_int16(const limn_call *c)
+{
+    const char *why = refuse_all(c);
+    if (why) return why;
+    if (c->src[0].dtype != LIMN_BF16) return "the picture is not in bf16";
+    if (!limn_rows_of(c)->int16.rows) return "this CPU's products of 16-bit integers are no faster";
+    return work_of(c).int16 ? NULL : "so few pixels or channels that transforms cost more than they save";
 }
 
 /* ---- W to panels: [panel][channel][9][column] -------------------------------------------------------------------------
  *
- * In bf16 where the source is; else as W has it: 16 bits stay 16. */
+ * In bf16 where the source is; else as W has it: 16 bits stay 16.  Behind them, where U will be integers, the scale of each
+ * element of U, [panel][block][36][column]. */
 
-static limn_dtype panel_type(const limn_call *c) { return c->src[0].dtype == LIMN_BF16 ? LIMN_BF16 : c->src[1].dtype; }
-
-static size_t panel_bytes(const limn_call *c, const work *k)
+static limn_dtype panel_type(const limn_call *c)
 {
-    return (size_t)(9 * k->c * k->width) * limn_dtype_bytes(panel_type(c));
+    return c->src[0].dtype == LIMN_BF16 ? LIMN_BF16 : c->src[1].dtype;
+}
+
+/* Bytes of a channel of a panel. */
+static size_t channel_bytes(const limn_call *c, const work *k)
+{
+    return (size_t)(9 * k->width) * limn_dtype_bytes(panel_type(c));
+}
+
+static char *windows_at(const limn_call *c, const work *k, void *packed, int64_t panel, int64_t block)
+{
+    return (char *)packed + (size_t)(panel * k->c + block * CHANNELS) * channel_bytes(c, k);
+}
+
+static float *scales_at(const limn_call *c, const work *k, void *packed, int64_t panel, int64_t block)
+{
+    return (float *)windows_at(c, k, packed, k->panels, 0) + (panel * k->blocks + block) * ELEMENTS * k->width;
 }
 
 static size_t packed_bytes(const limn_call *c)
 {
     work k = work_of(c);
-    return (size_t)k.panels * panel_bytes(c, &k);
+    size_t scales = k.int16 ? (size_t)(k.panels * k.blocks * ELEMENTS * k.width) * sizeof(float) : 0;
+    return (size_t)(k.panels * k.c) * channel_bytes(c, &k) + scales;
 }
 
 static uint64_t layout(const limn_call *c)
 {
-    int64_t what[] = {c->op, work_of(c).width, panel_type(c)};
+    work k = work_of(c);
+    int64_t what[] = {c->op, k.width, panel_type(c), k.int16};
     return limn_hash_bytes(LIMN_HASH, what, sizeof what);
 }
 
@@ -130,45 +201,60 @@ static void lay_windows(const limn_call *c, const limn_view *w, const work *k, i
         }
 }
 
+/* The largest that keep every number of a block of U, and the sum of a column, in their bits. */
+static void choose_scales(const limn_call *c, const work *k, void *packed, int64_t panel, int64_t block)
+{
+    float sum[ELEMENTS * LIMN_PANEL] = {0}, most[ELEMENTS * LIMN_PANEL] = {0},
+          *scale = scales_at(c, k, packed, panel, block);
+    limn_rows_of(c)->int16.measure(sum, most, windows_at(c, k, packed, panel, block), channels_of(k, block));
+    for (int64_t i = 0; i < ELEMENTS * k->width; i++) {
+        float by_sum = LIMN_INT16_B / sum[i], by_most = LIMN_INT16_MOST / most[i];
+        scale[i] = sum[i] == 0 ? 1 : by_sum < by_most ? by_sum : by_most;
+    }
+}
+
 static limn_status pack(const limn_call *c, const limn_view *from, void *to)
 {
     work k = work_of(c);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
-    for (int64_t i = 0; i < k.panels * k.c; i++) {
-        float windows[9 * LIMN_PANEL];
-        lay_windows(c, from, &k, i % k.c, i / k.c * k.width, windows);
-        limn_rows_of(c)->store((char *)to + (size_t)i * (panel_bytes(c, &k) / (size_t)k.c), panel_type(c), windows,
-                               9 * k.width);
+    for (int64_t i = 0; i < k.panels * k.blocks; i++) {
+        int64_t panel = i / k.blocks, block = i % k.blocks;
+        char *at = windows_at(c, &k, to, panel, block);
+        for (int64_t j = 0; j < channels_of(&k, block); j++, at += channel_bytes(c, &k)) {
+            float windows[9 * LIMN_PANEL];
+            lay_windows(c, from, &k, block * CHANNELS + j, panel * k.width, windows);
+            limn_rows_of(c)->store(at, panel_type(c), windows, 9 * k.width);
+        }
+        if (k.int16) choose_scales(c, &k, to, panel, block);
     }
     return LIMN_OK;
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
 
-/* Of a thread. */
+/* Of a thread.  V [block][36][tile][channel], U [36][channel][column], M [36][tile][column] */
 typedef struct room {
     float *v, *u, *m, *pixels, *outside, *bias; /* bias: room for it */
+    float *floats, *scale; /* of integers: V of a tile before it is one, what makes V what it was [block][36][tile] */
 } room;
-
-/* Floats from row to row of U. */
-static int64_t u_next(const work *k)
-{
-    return limn_least(k->c, CHANNELS) * k->width + APART;
-}
 
 static int64_t room_floats(const work *k)
 {
-    return ELEMENTS * (k->v_next + u_next(k) + k->m_next) + 16 * k->width + k->c + k->panels * k->width;
+    int64_t of_integers = k->int16 ? ELEMENTS * (k->block + k->blocks * k->most) : 0;
+    return ELEMENTS * (k->blocks * k->v_next + k->u_next + k->m_next) + 16 * k->width + k->c + k->panels * k->width +
+           of_integers;
 }
 
 static room room_of(const work *k, float *at)
 {
     room r = {.v = at};
-    r.u = r.v + ELEMENTS * k->v_next;
-    r.m = r.u + ELEMENTS * u_next(k);
+    r.u = r.v + ELEMENTS * k->blocks * k->v_next;
+    r.m = r.u + ELEMENTS * k->u_next;
     r.pixels = r.m + ELEMENTS * k->m_next;
     r.outside = r.pixels + 16 * k->width;
     r.bias = r.outside + k->c;
+    r.floats = r.bias + k->panels * k->width;
+    r.scale = r.floats + ELEMENTS * k->block;
     return r;
 }
 
@@ -184,27 +270,54 @@ static limn_spot spot_of(const work *k, int64_t t)
     return (limn_spot){t / k->across / k->down, t / k->across % k->down * 4, t % k->across * 4};
 }
 
-static void transform_tile(const limn_call *c, const work *k, const room *r, int64_t t, float *to)
-{
-    limn_spot at = spot_of(k, t);
-    const void *pixel[ELEMENTS];
-    limn_cpu_find_pixels(&c->src[0], (limn_spot){at.b, at.row - k->top, at.col - k->left}, 6, r->outside, pixel);
-    limn_rows_of(c)->winograd.input(to, k->v_next, pixel, c->src[0].dtype, k->c);
-}
-
-/* M of n tiles for one panel, whose windows are `w`. */
-static void multiply(const limn_call *c, const work *k, const room *r, int64_t n, const char *w)
+/* V of tile t, the m-th of a thread's. */
+static void transform_tile(const limn_call *c, const work *k, const room *r, int64_t t, int64_t m)
 {
     const limn_rows *rows = limn_rows_of(c);
-    int64_t next = u_next(k);
-    for (int64_t i = 0, some; i < k->c; i += some) {
-        some = limn_least(k->c - i, CHANNELS);
-        rows->winograd.weight(r->u, next, w + panel_bytes(c, k) / (size_t)k->c * (size_t)i, panel_type(c), some);
-        for (int64_t f = 0; f < ELEMENTS; f++)
-            for (int64_t t = 0; t < n; t += LIMN_TILE_ROWS)
-                rows->floats.multiply(r->m + f * k->m_next + t * k->width, k->width, r->v + f * k->v_next + t * k->c + i,
-                                      k->c, 1, 0, r->u + f * next, some, 1, (int)limn_least(n - t, LIMN_TILE_ROWS),
-                                      (int)k->width, i > 0);
+    limn_spot at = spot_of(k, t);
+    const void *pixel[ELEMENTS];
+    limn_dtype dtype = c->src[0].dtype;
+    limn_cpu_find_pixels(&c->src[0], (limn_spot){at.b, at.row - k->top, at.col - k->left}, 6, r->outside, pixel);
+    for (int64_t b = 0; b < k->blocks; b++) {
+        float *v = r->v + b * ELEMENTS * k->v_next + m * k->v_row, *scale = r->scale + b * ELEMENTS * k->most + m;
+        int64_t n = channels_of(k, b);
+        rows->winograd.input(k->int16 ? r->floats : v, k->int16 ? k->block : k->v_next, pixel, dtype, n);
+        for (int64_t f = 0; k->int16 && f < ELEMENTS; f++)
+            scale[f * k->most] = rows->int16.row((int16_t *)(v + f * k->v_next), r->floats + f * k->block, n);
+        for (int i = 0; i < ELEMENTS; i++)
+            if (pixel[i] != r->outside) pixel[i] = (const char *)pixel[i] + CHANNELS * limn_dtype_bytes(dtype);
+    }
+}
+
+/* M of n tiles, a block's part of the sums. */
+static void multiply_floats(const limn_call *c, const work *k, const room *r, int64_t n, int64_t panel, int64_t block)
+{
+    const limn_rows *rows = limn_rows_of(c);
+    int64_t some = channels_of(k, block);
+    rows->winograd.weight(r->u, k->u_next, windows_at(c, k, c->src[1].data, panel, block), panel_type(c), some);
+    for (int64_t f = 0; f < ELEMENTS; f++) {
+        const float *v = r->v + (block * ELEMENTS + f) * k->v_next, *u = r->u + f * k->u_next;
+        float *m = r->m + f * k->m_next;
+        for (int64_t t = 0; t < n; t += k->tile_rows)
+            rows->floats.multiply(m + t * k->width, k->width, v + t * k->v_row, k->v_row, 1, 0, u, some, 1,
+                                  (int)limn_least(n - t, k->tile_rows), (int)k->width, block > 0);
+    }
+}
+
+static void multiply_integers(const limn_call *c, const work *k, const room *r, int64_t n, int64_t panel, int64_t block)
+{
+    const limn_int16 *rows = &limn_rows_of(c)->int16;
+    const float *scale = scales_at(c, k, c->src[1].data, panel, block);
+    int64_t some = channels_of(k, block);
+    rows->weight(r->u, k->u_next, windows_at(c, k, c->src[1].data, panel, block), some, scale);
+    for (int64_t f = 0; f < ELEMENTS; f++) {
+        float column_scale[LIMN_PANEL], *m = r->m + f * k->m_next;
+        const float *row_scale = r->scale + (block * ELEMENTS + f) * k->most, *u = r->u + f * k->u_next,
+                    *v = r->v + (block * ELEMENTS + f) * k->v_next;
+        for (int64_t j = 0; j < k->width; j++) column_scale[j] = 1 / scale[f * k->width + j];
+        for (int64_t t = 0; t < n; t += k->tile_rows)
+            rows->multiply(m + t * k->width, k->width, v + t * k->v_row, k->v_row, u, some / 2,
+                           (int)limn_least(n - t, k->tile_rows), row_scale + t, column_scale, block > 0);
     }
 }
 
@@ -213,9 +326,11 @@ static void run_tiles(const limn_call *c, const work *k, const room *r, int64_t 
 {
     const limn_rows *rows = limn_rows_of(c);
     const float *bias = limn_cpu_bias(c, k->columns, k->panels * k->width, r->bias);
-    for (int64_t t = 0; t < n; t++) transform_tile(c, k, r, first + t, r->v + t * k->c);
+    for (int64_t t = 0; t < n; t++) transform_tile(c, k, r, first + t, t);
     for (; panel < end; panel++) {
-        multiply(c, k, r, n, (const char *)c->src[1].data + (size_t)panel * panel_bytes(c, k));
+        for (int64_t block = 0; block < k->blocks; block++)
+            if (k->int16) multiply_integers(c, k, r, n, panel, block);
+            else multiply_floats(c, k, r, n, panel, block);
         for (int64_t t = 0; t < n; t++) {
             rows->winograd.output(r->pixels, r->m + t * k->width, k->m_next, bias ? bias + panel * k->width : NULL);
             limn_cpu_finish_pixels(c, 4, spot_of(k, first + t), panel * k->width, k->width, r->pixels);
@@ -229,7 +344,7 @@ static limn_status run(const limn_call *c)
     work k = work_of(c);
     int64_t groups = limn_parts(k.tiles, k.most), parts = limn_least(limn_parts(c->n_threads, groups), k.panels);
     if (groups >= c->n_threads) groups = limn_round_up(groups, c->n_threads);
-    int64_t group = limn_parts(k.tiles, groups), part = limn_parts(k.panels, parts);
+    int64_t group = limn_round_up(limn_parts(k.tiles, groups), k.tile_rows), part = limn_parts(k.panels, parts);
     groups = limn_parts(k.tiles, group);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t job = 0; job < groups * parts; job++) {
@@ -241,11 +356,16 @@ static limn_status run(const limn_call *c)
     return LIMN_OK;
 }
 
-const limn_kernel limn_cpu_conv_winograd = {.name = "winograd",
-                                            .refuse = refuse,
-                                            .scratch_bytes = scratch_bytes,
-                                            .packed_bytes = packed_bytes,
-                                            .layout = layout,
-                                            .pack = pack,
-                                            .pack_src = 1,
-                                            .run = run};
+#define WINOGRAD(label, why)                                                                                                \
+{                                                                                                                           \
+    .name = label,                                                                                                          \
+    .refuse = why,                                                                                                          \
+    .scratch_bytes = scratch_bytes,                                                                                         \
+    .packed_bytes = packed_bytes,                                                                                           \
+    .layout = layout,                                                                                                       \
+    .pack = pack,                                                                                                           \
+    .pack_src = 1,                                                                                                          \
+    .run = run,                                                                                                             \
+}
+const limn_kernel limn_cpu_conv_winograd = WINOGRAD("winograd", refuse),
+                  limn_cpu_conv_winograd_int16 = WINOGRAD("winograd-int16", refuse_int16);

@@ -70,9 +70,11 @@ void limn_cpu_finish_pixels(const limn_call *c, int64_t side, limn_spot at, int6
                         c->dst.dtype, pixels + (side * i + j) * width, n);
 }
 
+enum { MOST_KERNELS = 6 }; /* of an op */
+
 /* Best first: a plan takes the first that does not refuse.  Behind the last, and alone where there is no row, stands the
  * reference. */
-static const limn_kernel *const kernels[LIMN_N_OPS][5] = {
+static const limn_kernel *const kernels[LIMN_N_OPS][MOST_KERNELS + 1] = {
     [LIMN_OP_FILL] = {&limn_cpu_elementwise},
     [LIMN_OP_PERMUTE] = {&limn_cpu_permute},
     [LIMN_OP_SLICE] = {&limn_cpu_blocks},
@@ -117,8 +119,10 @@ static const limn_kernel *const kernels[LIMN_N_OPS][5] = {
     [LIMN_OP_GATHER_GRAD] = {&limn_cpu_gather_grad},
     [LIMN_OP_ROTATE] = {&limn_cpu_rotate},
 
-    [LIMN_OP_CONV] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd, &limn_cpu_conv_enlarged, &limn_cpu_conv_tiles},
-    [LIMN_OP_CONV_TRANSPOSE] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd, &limn_cpu_conv_tiles},
+    [LIMN_OP_CONV] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd_int16, &limn_cpu_conv_winograd, &limn_cpu_conv_enlarged,
+                      &limn_cpu_conv_tiles},
+    [LIMN_OP_CONV_TRANSPOSE] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd_int16, &limn_cpu_conv_winograd,
+                                &limn_cpu_conv_tiles},
     [LIMN_OP_CONV_GRAD_WEIGHT] = {&limn_cpu_conv_amx_weight, &limn_cpu_conv_winograd_weight, &limn_cpu_conv_tiles_weight},
     [LIMN_OP_MAX_POOL] = {&limn_cpu_max_pool},
     [LIMN_OP_MAX_POOL_GRAD] = {&limn_cpu_max_pool_grad},

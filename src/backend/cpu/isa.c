@@ -28,7 +28,8 @@ static bool cpu_has(limn_isa isa)
     case LIMN_ISA_AVX512:
         return cpu_has(LIMN_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    case LIMN_ISA_AVX512BF16: return cpu_has(LIMN_ISA_AVX512) && __builtin_cpu_supports("avx512bf16");
+    case LIMN_ISA_AVX512BF16: return cpu_has(LIMN_ISA_AVX512) && __builtin_cpu_supports("avx512bf16") &&
+                                     __builtin_cpu_supports("avx512vnni");
     case LIMN_ISA_AMX: return has_tiles();
     }
     return false;

@@ -67,6 +67,26 @@ typedef struct limn_winograd {
     void (*window)(float *to, const float *sums, int64_t next);
 } limn_winograd;
 
+enum {
+    LIMN_INT16_A = (1 << 13) - 1,  /* the largest number of a row of A */
+    LIMN_INT16_B = (1 << 18) - 128, /* the largest sum of a column of B, before its at most 128 numbers are rounded */
+    LIMN_INT16_MOST = (1 << 15) - 1,
+};
+
+/* Products of 16-bit integers (int16.inc.h), for what would be bf16; none where such are no faster. */
+typedef struct limn_int16 {
+    int rows; /* most rows of a tile; its columns are a panel's; 0: there are no such products */
+    /** C [rows][panel] (+)= row_scale column_scale (A B):  a [rows] of n words, a_row words apart;  b [n][panel] */
+    void (*multiply)(float *c, int64_t c_row, const void *a, int64_t a_row, const float *b, int64_t n, int rows,
+                     const float *row_scale, const float *column_scale, bool add);
+    /** n floats, a multiple of 16, as integers up to LIMN_INT16_A.  @return what makes them what they were */
+    float (*row)(int16_t *to, const float *from, int64_t n);
+    /** Of the same windows, transformed: sum += |u|, most = max(most, |u|), [36][panel] */
+    void (*measure)(float *sum, float *most, const void *w, int64_t n);
+    /** w [n][3][3][panel] of bf16, transformed, times scale [36][panel], to rows [n / 2][panel] of words, `next` apart */
+    void (*weight)(float *to, int64_t next, const void *w, int64_t n, const float *scale);
+} limn_int16;
+
 /* A picture beside its differences (enlarged.inc.h). */
 typedef struct limn_enlarged {
     /** n channels, a multiple of 16, of 2 x 2 pixels: the last one and its differences, to 4 rows, `next` floats apart */
@@ -89,6 +109,7 @@ typedef struct limn_rows {
     limn_tiles floats, pairs, narrow_pairs; /* of two vectors (floats on NEON: four), and of one with twice the rows */
     limn_tiles wide_floats; /* of four vectors where there are 32 registers, else as `floats` */
     limn_winograd winograd;
+    limn_int16 int16;
     limn_enlarged enlarged;
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
     void (*store)(void *to, limn_dtype dtype, const float *from, int64_t n);

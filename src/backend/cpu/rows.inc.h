@@ -325,6 +325,12 @@ static void softmax(float *y, const float *x, int64_t n)
 #include "backend/cpu/attention.inc.h"
 #include "backend/cpu/tile.inc.h"
 #include "backend/cpu/winograd.inc.h"
+#if defined(__AVX2__)
+#include "backend/cpu/int16.inc.h"
+#define ROWS_INT16 {ROWS_PAIR_ROWS, int16_tile, int16_row, int16_measure, int16_weight}
+#else
+#define ROWS_INT16 {0}
+#endif
 #include "backend/cpu/enlarged.inc.h"
 
 /* The table of an instruction set and its name. */
@@ -339,6 +345,7 @@ static void softmax(float *y, const float *x, int64_t n)
     .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs},   \
     .winograd = {.input = winograd_input, .weight = winograd_weight, .output = winograd_output,                             \
                  .result = winograd_result, .window = winograd_window},                                                     \
+    .int16 = ROWS_INT16,                                                                                                    \
     .enlarged = {.fields = enlarged_fields, .pixels = enlarged_pixels},                                                     \
     .load = load,                                                                                                           \
     .store = store,                                                                                                         \
