@@ -383,6 +383,8 @@ const check_case check_cases[] = {
          CONV(1, 2, 0, 0, 2)),
     CASE(CONV, "tiles of 4 x 4, 2560 channels", SRC(S(1, 8, 8, 2560), S(33, 2560, 3, 3), S(33)), CONV(1, 1, 1, 1, 1),
          .attr.flags = LIMN_HAS_BIAS),
+    CASE(CONV, "differences of an enlarged picture, two blocks of channels, silu", SRC(S(2, 9, 35, 208), S(70, 208, 3, 3), S(70)),
+         CONV(1, 1, 1, 1, 1), .attr.flags = LIMN_HAS_BIAS | LIMN_UPSAMPLED, .attr.activation = LIMN_SILU),
     CASE(CONV, "tiles of 4 x 4 of a picture enlarged twice", SRC(S(1, 16, 17, 64), S(66, 64, 3, 3), S(66)),
          CONV(1, 1, 1, 1, 1), .attr.flags = LIMN_HAS_BIAS | LIMN_UPSAMPLED),
     CASE(CONV_TRANSPOSE, "2 x 2 windows side by side, as U-Net's way up", SRC(S(2, 3, 4, 5), S(5, 3, 2, 2), S(3)),

@@ -128,8 +128,9 @@ static int64_t first_outside(const check_result *r, const limn_view *found, cons
     as.node.shape = r->shape;
     limn_node_values n = {.node = &as.node, .y = r->wanted, .from = r->src_dtype[0], .to = r->dst_dtype};
     memcpy(n.src, r->src, sizeof n.src);
-    bool wide = r->dst_dtype == LIMN_F64, integers = r->kernel == &limn_cpu_conv_winograd_int16,
-         in_tiles = integers || r->kernel == &limn_cpu_conv_winograd,
+    bool wide = r->dst_dtype == LIMN_F64, tiles_of_integers = r->kernel == &limn_cpu_conv_winograd_int16,
+         integers = tiles_of_integers || r->kernel == &limn_cpu_conv_enlarged_int16,
+         in_tiles = tiles_of_integers || r->kernel == &limn_cpu_conv_winograd,
          weight_in_tiles = r->kernel == &limn_cpu_conv_winograd_weight;
     double fewer = in_tiles ? 9 : weight_in_tiles ? 16 : 1, larger = in_tiles ? 24.54 / 3 : weight_in_tiles ? 26.24 / 4 : 1;
     double u = roundoff(wide ? LIMN_F64 : LIMN_F32), u_out = roundoff(r->dst_dtype),

@@ -2,6 +2,7 @@
  * the same bytes alone and in a batch and on any number of threads, where they are chosen and why not elsewhere, and how to
  * have direct sums. */
 #include "backend/cpu/kernels.h"
+#include "base/rng.h"
 #include "formula.h"
 #include "graph/op/rows.h"
 #include "make_kernel.h"
@@ -19,6 +20,16 @@ static float *given(const char *name, limn_shape shape)
     float *x = kernel_memory((size_t)limn_shape_count(&shape) * sizeof *x);
     formula_fill(name, limn_shape_count(&shape), 1, x);
     return x;
+}
+
+static void *given_as(const char *name, limn_shape shape, limn_dtype dtype)
+{
+    int64_t n = limn_shape_count(&shape);
+    float *x = given(name, shape);
+    void *to = kernel_memory((size_t)n * limn_dtype_bytes(dtype));
+    limn_convert(x, LIMN_F32, to, dtype, (size_t)n);
+    limn_free_aligned(x);
+    return to;
 }
 
 static const limn_kernel *named(limn_op op, const char *name)
@@ -105,12 +116,53 @@ static void as_pytorch(const limn_rows *rows, const struct convolution_vectors *
     limn_free_aligned(call.dst.data);
 }
 
+/* Pictures and weights rounded to bf16, in integers where the loops have them: each product errs by 2^-9 of its size, 2^-8 is
+ * for the sum five deviations and more. */
+static void as_pytorch_in_bf16(const limn_rows *rows, const struct convolution_vectors *v, int *n_integers)
+{
+    limn_attr attr = {.stride = 1, .pad = {v->pad, v->pad, v->pad, v->pad}, .flags = LIMN_HAS_BIAS};
+    if (v->times == 2) attr.flags |= LIMN_UPSAMPLED;
+    int64_t height = v->height * v->times + 2 * v->pad - 2, width = v->width * v->times + 2 * v->pad - 2;
+    limn_shape x = LIMN_SHAPE(v->batch, v->height, v->width, v->channels), w = LIMN_SHAPE(v->columns, v->channels, 3, 3),
+               y = LIMN_SHAPE(v->batch, height, width, v->columns), b = LIMN_SHAPE(v->columns);
+    limn_call call = {.op = LIMN_OP_CONV,
+                      .attr = &attr,
+                      .n_src = 3,
+                      .n_threads = 2,
+                      .rows = rows,
+                      .src = {{LIMN_BF16, x, given_as("x", x, LIMN_BF16)},
+                              {LIMN_F32, w, given("w", w)},
+                              {LIMN_F32, b, given("b", b)}},
+                      .dst = {LIMN_F32, y, kernel_memory((size_t)limn_shape_count(&y) * sizeof(float))}};
+    const limn_kernel *kernel = named(LIMN_OP_CONV, v->times == 2 ? "differences-int16" : "winograd-int16");
+    if (!kernel->refuse(&call)) (*n_integers)++;
+    kernel_run(NULL, chosen(&call), call);
+    const float *found = call.dst.data;
+    for (int64_t i = 0, n = limn_shape_count(&y); i < VALUES; i++) {
+        double apart = fabs(found[i * (n - 1) / (VALUES - 1)] - v->y.value[i]);
+        if (!(apart <= 0x1p-8 * sqrt(9.0 * v->channels))) fail_msg("value %d is %g from PyTorch's", (int)i, apart);
+    }
+    for (int s = 0; s < 3; s++) limn_free_aligned(call.src[s].data);
+    limn_free_aligned(call.dst.data);
+}
+
 static void convolutions_are_those_of_pytorch(void **state)
 {
     (void)state;
     for (int r = 0; r < 4; r++)
         for (size_t i = 0; kernel_rows(r) && i < sizeof convolution_vectors / sizeof *convolution_vectors; i++)
             as_pytorch(kernel_rows(r), &convolution_vectors[i]);
+}
+
+static void convolutions_in_bf16_are_those_of_pytorch(void **state)
+{
+    (void)state;
+    for (int r = 0; r < 4; r++) {
+        int n_integers = 0, n = sizeof convolution_vectors / sizeof *convolution_vectors;
+        for (int i = 0; kernel_rows(r) && i < n; i++)
+            as_pytorch_in_bf16(kernel_rows(r), &convolution_vectors[i], &n_integers);
+        if (kernel_rows(r) && kernel_rows(r)->int16.rows) assert_true(n_integers > 0);
+    }
 }
 
 /* ---- the choice ----------------------------------------------------------------------------------------------------- */
@@ -154,6 +206,46 @@ static limn_call convolution(const limn_attr *attr, const struct shape *s, int64
 static limn_attr padded(const struct shape *s)
 {
     return (limn_attr){.stride = 1, .pad = {1, 1, 1, 1}, .flags = s->times == 2 ? LIMN_UPSAMPLED : 0};
+}
+
+static void in_bf16(limn_call *call)
+{
+    call->src[0].dtype = call->dst.dtype = LIMN_BF16;
+}
+
+/* Of pictures in bf16 on the loops of CPUs with AVX512_BF16, whose direct convolutions multiply pairs. */
+static void integers_are_chosen_for_bf16(void **state)
+{
+    (void)state;
+    static const struct shape of[] = {
+        {64, 64, 64, "winograd-int16", NULL, 1},
+        {16, 64, 64, "winograd-int16", NULL, 1},
+        {8, 1280, 640, "winograd-int16", NULL, 1},
+        {7, 1280, 64, "tiles", "so few pixels or channels that transforms cost more than they save", 1},
+        {32, 16, 64, "tiles", "so few pixels or channels that transforms cost more than they save", 1},
+        {64, 8, 64, "tiles", "channels are no multiple of 16", 1},
+        {16, 512, 256, "differences-int16", NULL, 2},
+        {37, 16, 40, "tiles", "so few pixels or channels that differences cost more than they save", 2},
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        limn_attr attr = padded(&of[i]);
+        limn_call call = convolution(&attr, &of[i], 1, &limn_rows_avx512bf16);
+        const limn_kernel *better = named(LIMN_OP_CONV, of[i].times == 2 ? "differences-int16" : "winograd-int16"),
+                          *floats = named(LIMN_OP_CONV, of[i].times == 2 ? "differences" : "winograd");
+        assert_string_equal(better->refuse(&call), of[i].channels % 16 ? of[i].why : "the picture is not in bf16");
+        in_bf16(&call);
+        for (int64_t batch = 1; batch < 99; batch += 49, call.n_threads += 3) {
+            call.src[0].shape.dim[0] = call.dst.shape.dim[0] = batch;
+            assert_string_equal(chosen(&call)->name, of[i].kernel);
+        }
+        if (of[i].why) {
+            assert_string_equal(better->refuse(&call), of[i].why);
+            continue;
+        }
+        assert_string_equal(floats->refuse(&call), "integers of 16 bits are faster");
+        call.rows = &limn_rows_portable;
+        assert_string_equal(better->refuse(&call), "these inner loops have no products of 16-bit integers");
+    }
 }
 
 static void the_choice_has_a_reason(void **state)
@@ -219,15 +311,18 @@ static void weight_gradients_have_the_same_bytes_on_any_threads(void **state)
 }
 
 /* The second picture of three on several threads, beside the same one alone on one thread. */
-static void alone_and_in_a_batch(const struct shape *s, const limn_rows *rows)
+static void alone_and_in_a_batch(const struct shape *s, const limn_rows *rows, limn_dtype dtype)
 {
     enum { BATCH = 3 };
     limn_attr attr = padded(s);
     limn_call call = convolution(&attr, s, BATCH, rows), one = convolution(&attr, s, 1, rows);
+    call.src[0].dtype = one.src[0].dtype = dtype;
     int64_t of_x = limn_shape_count(&one.src[0].shape), of_y = limn_shape_count(&one.dst.shape);
-    float *x = given("x", call.src[0].shape), *w = given("w", call.src[1].shape),
-          *y = kernel_memory((size_t)of_y * sizeof *y), *all = kernel_memory((size_t)(BATCH * of_y) * sizeof *all);
-    call.src[0].data = x, one.src[0].data = x + of_x, call.src[1].data = one.src[1].data = w;
+    float *w = given("w", call.src[1].shape), *y = kernel_memory((size_t)of_y * sizeof *y),
+          *all = kernel_memory((size_t)(BATCH * of_y) * sizeof *all);
+    char *x = given_as("x", call.src[0].shape, dtype);
+    call.src[0].data = x, one.src[0].data = x + (size_t)of_x * limn_dtype_bytes(dtype);
+    call.src[1].data = one.src[1].data = w;
     call.dst.data = all, one.dst.data = y;
     assert_ptr_equal(chosen(&call), chosen(&one));
     kernel_run(NULL, chosen(&one), one);
@@ -243,7 +338,49 @@ static void a_picture_has_the_same_bytes_in_any_batch_on_any_threads(void **stat
 {
     (void)state;
     for (int r = 0; r < 4; r++)
-        for (int i = 0; kernel_rows(r) && i < N_SHAPES; i++) alone_and_in_a_batch(&shapes[i], kernel_rows(r));
+        for (int i = 0; kernel_rows(r) && i < N_SHAPES; i++) {
+            alone_and_in_a_batch(&shapes[i], kernel_rows(r), LIMN_F32);
+            alone_and_in_a_batch(&shapes[i], kernel_rows(r), LIMN_BF16);
+        }
+}
+
+/* ---- integers lose less than bf16 ------------------------------------------------------------------------------------- */
+
+/* Normal numbers, rounded to bf16 as the kernel rounds them, beside direct sums of the same in f32.  A result that is rounded
+ * to bf16 loses 2^-9.2 of its size (root mean square); V and U in bf16 would make it 2^-6.5. */
+static void integers_lose_less_than_a_result_in_bf16(void **state)
+{
+    (void)state;
+    static const struct shape of[] = {{21, 272, 64, "winograd-int16", NULL, 1}, {13, 272, 256, "differences-int16", NULL, 2}};
+    for (int r = 1; r < 4; r++)
+        for (size_t i = 0; kernel_rows(r) && i < sizeof of / sizeof *of; i++) {
+            limn_attr attr = padded(&of[i]);
+            limn_call call = convolution(&attr, &of[i], 1, kernel_rows(r));
+            int64_t n[2] = {limn_shape_count(&call.src[0].shape), limn_shape_count(&call.src[1].shape)},
+                    n_y = limn_shape_count(&call.dst.shape);
+            float *floats[2], *wanted = kernel_memory((size_t)n_y * sizeof *wanted),
+                              *found = kernel_memory((size_t)n_y * sizeof *found);
+            uint16_t *halves[2];
+            for (int s = 0; s < 2; s++) {
+                floats[s] = kernel_memory((size_t)n[s] * sizeof(float)), halves[s] = kernel_memory((size_t)n[s] * 2);
+                limn_random_normal(5, LIMN_STREAM_TEST, (uint64_t)s, 0, (size_t)n[s], floats[s]);
+                limn_convert(floats[s], LIMN_F32, halves[s], LIMN_BF16, (size_t)n[s]);
+                limn_convert(halves[s], LIMN_BF16, floats[s], LIMN_F32, (size_t)n[s]);
+                call.src[s].data = floats[s];
+            }
+            call.dst.data = wanted;
+            kernel_run(NULL, named(LIMN_OP_CONV, "tiles"), call);
+            call.src[0] = (limn_view){LIMN_BF16, call.src[0].shape, halves[0]}, call.dst.data = found;
+            assert_string_equal(chosen(&call)->name, of[i].kernel);
+            kernel_run(NULL, chosen(&call), call);
+            double apart = 0, size = 0;
+            for (int64_t j = 0; j < n_y; j++)
+                apart += pow(found[j] - wanted[j], 2), size += pow(wanted[j], 2);
+            if (!(apart > 0 && sqrt(apart / size) < 0x1p-10))
+                fail_msg("%s %s errs by %g", kernel_rows(r)->name, of[i].kernel, sqrt(apart / size));
+            for (int s = 0; s < 2; s++) limn_free_aligned(floats[s]), limn_free_aligned(halves[s]);
+            limn_free_aligned(wanted), limn_free_aligned(found);
+        }
 }
 
 /* ---- exact ------------------------------------------------------------------------------------------------------------ */
@@ -385,7 +522,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions_are_those_of_pytorch),
+        cmocka_unit_test(convolutions_in_bf16_are_those_of_pytorch),
         cmocka_unit_test(the_choice_has_a_reason),
+        cmocka_unit_test(integers_are_chosen_for_bf16),
+        cmocka_unit_test(integers_lose_less_than_a_result_in_bf16),
         cmocka_unit_test(weight_gradients_have_the_same_bytes_on_any_threads),
         cmocka_unit_test(a_picture_has_the_same_bytes_in_any_batch_on_any_threads),
         cmocka_unit_test(a_network_and_its_gradients_are_those_of_direct_sums),

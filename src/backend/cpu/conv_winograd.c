@@ -15,6 +15,7 @@
  *
  * The gradient of the input is the convolution with turned weights.  Each sum runs over blocks of CHANNELS in order: neither
  * batch nor threads nor the other tiles play a part. */
+#include "backend/cpu/int16.h"
 #include "backend/cpu/kernels.h"
 #include "base/rng.h"
 
@@ -71,26 +72,16 @@ static double cost_of_floats(const work *k)
     return 1.2 * in_tiles(k, (costs){.product = 1, .input = 150, .output = 300, .weight = 250});
 }
 
-/* XXX numbers */
 static double cost_of_integers(const limn_call *c, const work *k)
 {
-    bool vnni = limn_rows_of(c)->isa >= LIMN_ISA_AVX512BF16;
-    return in_tiles(k, (costs){.product = vnni ? 0.5 : 0.6, .input = 600, .output = 600, .weight = 190});
+    double product = limn_int16_cost(limn_rows_of(c));
+    return in_tiles(k, (costs){.product = product, .input = 600, .output = 600, .weight = 190});
 }
 
-/* bf16 in pairs where the CPU has them. */
 static double direct_cost(const limn_call *c, const work *k)
 {
     enum { TAPS = 9 };
-    bool pairs = c->src[0].dtype == LIMN_BF16 && limn_rows_of(c)->isa >= LIMN_ISA_AVX512BF16;
-    return (double)(k->rows * k->cols * TAPS) * (double)(k->c * k->panels) * (pairs ? 0.5 : 1);
-}
-
-static bool are_integers_best(const limn_call *c, const work *k)
-{
-    double cost = cost_of_integers(c, k);
-    return c->src[0].dtype == LIMN_BF16 && limn_rows_of(c)->int16.rows && !c->exact && cost < direct_cost(c, k) &&
-           cost < cost_of_floats(k);
+    return (double)(k->rows * k->cols * TAPS) * (double)(k->c * k->panels) * limn_direct_cost(c);
 }
 
 static work work_of(const limn_call *c)
@@ -109,7 +100,8 @@ static work work_of(const limn_call *c)
               .width = limn_rows_of(c)->floats.width};
     k.tiles = k.batch * k.down * k.across;
     k.panels = limn_parts(k.columns, k.width);
-    k.int16 = are_integers_best(c, &k);
+    double integers = cost_of_integers(c, &k);
+    k.int16 = limn_int16_may_run(c) && integers < direct_cost(c, &k) && integers < cost_of_floats(&k);
     k.tile_rows = k.int16 ? limn_rows_of(c)->int16.rows : LIMN_TILE_ROWS;
     k.most = limn_least(MOST_TILES, limn_round_up(k.tiles, k.tile_rows));
     k.block = limn_least(k.c, CHANNELS), k.blocks = limn_parts(k.c, CHANNELS);
@@ -129,23 +121,22 @@ static const char *refuse_all(const limn_call *c)
     return c->src[0].shape.dim[3] % 16 ? "channels are no multiple of 16" : NULL;
 }
 
+static const char *const too_small = "so few pixels or channels that transforms cost more than they save";
+
 static const char *refuse(const limn_call *c)
 {
     const char *why = refuse_all(c);
     if (why) return why;
     work k = work_of(c);
     if (k.int16) return "integers of 16 bits are faster";
-    return cost_of_floats(&k) < direct_cost(c, &k) ? NULL
-                                                   : "so few pixels or channels that transforms cost more than they save";
+    return cost_of_floats(&k) < direct_cost(c, &k) ? NULL : too_small;
 }
 
 static const char *refuse_int16(const limn_call *c)
 {
     const char *why = refuse_all(c);
-    if (why) return why;
-    if (c->src[0].dtype != LIMN_BF16) return "the picture is not in bf16";
-    if (!limn_rows_of(c)->int16.rows) return "this CPU's products of 16-bit integers are no faster";
-    return work_of(c).int16 ? NULL : "so few pixels or channels that transforms cost more than they save";
+    if (!why) why = limn_int16_refuse(c);
+    return why || work_of(c).int16 ? why : too_small;
 }
 
 /* ---- W to panels: [panel][channel][9][column] -------------------------------------------------------------------------
@@ -207,10 +198,7 @@ static void choose_scales(const limn_call *c, const work *k, void *packed, int64
     float sum[ELEMENTS * LIMN_PANEL] = {0}, most[ELEMENTS * LIMN_PANEL] = {0},
           *scale = scales_at(c, k, packed, panel, block);
     limn_rows_of(c)->int16.measure(sum, most, windows_at(c, k, packed, panel, block), channels_of(k, block));
-    for (int64_t i = 0; i < ELEMENTS * k->width; i++) {
-        float by_sum = LIMN_INT16_B / sum[i], by_most = LIMN_INT16_MOST / most[i];
-        scale[i] = sum[i] == 0 ? 1 : by_sum < by_most ? by_sum : by_most;
-    }
+    for (int64_t i = 0; i < ELEMENTS * k->width; i++) scale[i] = limn_int16_scale(sum[i], most[i]);
 }
 
 static limn_status pack(const limn_call *c, const limn_view *from, void *to)
@@ -314,7 +302,7 @@ static void multiply_integers(const limn_call *c, const work *k, const room *r, 
         float column_scale[LIMN_PANEL], *m = r->m + f * k->m_next;
         const float *row_scale = r->scale + (block * ELEMENTS + f) * k->most, *u = r->u + f * k->u_next,
                     *v = r->v + (block * ELEMENTS + f) * k->v_next;
-        for (int64_t j = 0; j < k->width; j++) column_scale[j] = 1 / scale[f * k->width + j];
+        limn_int16_columns(column_scale, scale + f * k->width, k->width);
         for (int64_t t = 0; t < n; t += k->tile_rows)
             rows->multiply(m + t * k->width, k->width, v + t * k->v_row, k->v_row, u, some / 2,
                            (int)limn_least(n - t, k->tile_rows), row_scale + t, column_scale, block > 0);

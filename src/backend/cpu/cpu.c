@@ -119,8 +119,8 @@ static const limn_kernel *const kernels[LIMN_N_OPS][MOST_KERNELS + 1] = {
     [LIMN_OP_GATHER_GRAD] = {&limn_cpu_gather_grad},
     [LIMN_OP_ROTATE] = {&limn_cpu_rotate},
 
-    [LIMN_OP_CONV] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd_int16, &limn_cpu_conv_winograd, &limn_cpu_conv_enlarged,
-                      &limn_cpu_conv_tiles},
+    [LIMN_OP_CONV] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd_int16, &limn_cpu_conv_winograd,
+                      &limn_cpu_conv_enlarged_int16, &limn_cpu_conv_enlarged, &limn_cpu_conv_tiles},
     [LIMN_OP_CONV_TRANSPOSE] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd_int16, &limn_cpu_conv_winograd,
                                 &limn_cpu_conv_tiles},
     [LIMN_OP_CONV_GRAD_WEIGHT] = {&limn_cpu_conv_amx_weight, &limn_cpu_conv_winograd_weight, &limn_cpu_conv_tiles_weight},

@@ -21,6 +21,16 @@ static inline __attribute__((always_inline)) int_vec nearest(vec x)
 #endif
 }
 
+/* x y + z, rounded once: what the compiler fuses may hang on where a row lies in a tile */
+static inline __attribute__((always_inline)) vec fused(vec x, vec y, vec z)
+{
+#if ROWS_VECTOR == 64
+    return (vec)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
+#else
+    return (vec)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z);
+#endif
+}
+
 /* sum + both products of the halves of a and b */
 static inline __attribute__((always_inline)) int_vec add_integers(int_vec sum, word a, int_vec b)
 {
@@ -58,8 +68,8 @@ static void int16_tile(float *c, int64_t c_row, const void *a, int64_t a_row, co
         if (r >= rows) return;
 #pragma GCC unroll 2
         for (int v = 0; v < 2; v++) {
-            vec y = __builtin_convertvector(sum[r][v], vec) * (row_scale[r] * get_vec(column_scale + v * V));
-            put_vec(c + v * V, add ? get_vec(c + v * V) + y : y);
+            vec scale = row_scale[r] * get_vec(column_scale + v * V), before = add ? get_vec(c + v * V) : (vec){0};
+            put_vec(c + v * V, fused(__builtin_convertvector(sum[r][v], vec), scale, before));
         }
     }
 }
