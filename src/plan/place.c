@@ -101,6 +101,7 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
 static limn_status choose_kernel(limn_plan *plan, limn_step *step)
 {
     const limn_kernel *kernel;
+    const char *before = "", *names = "", *last = ""; /* kernels that follow each other for one reason are named together */
     step->refusals = "";
     for (int i = 0; (kernel = plan->backend->kernel(step->call.op, i)); i++) {
         const char *why = kernel->refuse ? kernel->refuse(&step->call) : NULL;
@@ -108,8 +109,12 @@ static limn_status choose_kernel(limn_plan *plan, limn_step *step)
             step->kernel = kernel;
             return kernel->prepare ? kernel->prepare(plan->ctx, &step->call) : LIMN_OK;
         }
+        bool same = strcmp(why, last) == 0;
+        if (!same) before = step->refusals;
+        names = same ? limn_arena_printf(plan->arena, "%s, %s", names, kernel->name) : kernel->name;
         const char *more =
-            limn_arena_printf(plan->arena, "%s%s%s: %s", step->refusals, step->refusals[0] ? "; " : "", kernel->name, why);
+            names ? limn_arena_printf(plan->arena, "%s%s%s: %s", before, before[0] ? "; " : "", names, why) : NULL;
+        last = why;
         if (!more) return limn_fail_memory(plan->ctx, strlen(step->refusals) + strlen(why), "a kernel's refusal");
         step->refusals = more;
     }
