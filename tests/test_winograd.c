@@ -116,8 +116,8 @@ static void as_pytorch(const limn_rows *rows, const struct convolution_vectors *
     limn_free_aligned(call.dst.data);
 }
 
-/* Pictures and weights rounded to bf16, in integers where the loops have them: each product errs by 2^-9 of its size, 2^-8 is
- * for the sum five deviations and more. */
+/* Pictures and weights rounded to bf16, in integers where the loops have them: each product errs by 2^-9 of its size, 2^-8
+ * is for the sum five deviations and more. */
 static void as_pytorch_in_bf16(const limn_rows *rows, const struct convolution_vectors *v, int *n_integers)
 {
     limn_attr attr = {.stride = 1, .pad = {v->pad, v->pad, v->pad, v->pad}, .flags = LIMN_HAS_BIAS};
@@ -346,12 +346,13 @@ static void a_picture_has_the_same_bytes_in_any_batch_on_any_threads(void **stat
 
 /* ---- integers lose less than bf16 ------------------------------------------------------------------------------------- */
 
-/* Normal numbers, rounded to bf16 as the kernel rounds them, beside direct sums of the same in f32.  A result that is rounded
- * to bf16 loses 2^-9.2 of its size (root mean square); V and U in bf16 would make it 2^-6.5. */
+/* Normal numbers, rounded to bf16 as the kernel rounds them, beside direct sums of the same in f32.  A result that is
+ * rounded to bf16 loses 2^-9.2 of its size (root mean square); V and U in bf16 would make it 2^-6.5. */
 static void integers_lose_less_than_a_result_in_bf16(void **state)
 {
     (void)state;
-    static const struct shape of[] = {{21, 272, 64, "winograd-int16", NULL, 1}, {13, 272, 256, "differences-int16", NULL, 2}};
+    static const struct shape of[] = {{21, 272, 64, "winograd-int16", NULL, 1},
+                                      {13, 272, 256, "differences-int16", NULL, 2}};
     for (int r = 1; r < 4; r++)
         for (size_t i = 0; kernel_rows(r) && i < sizeof of / sizeof *of; i++) {
             limn_attr attr = padded(&of[i]);

@@ -13,8 +13,8 @@
  *
  * A thread takes a block of source pixels, makes its fields, and goes from panel to panel of channels of the result.
  *
- * Two kernels, as in conv_winograd.c: "differences" multiplies floats, "differences-int16", for pictures in bf16, integers of
- * 16 bits: V has a scale for each field and pixel, U for each product and column, of each block of channels.
+ * Two kernels, as in conv_winograd.c: "differences" multiplies floats, "differences-int16", for pictures in bf16, integers
+ * of 16 bits: V has a scale for each field and pixel, U for each product and column, of each block of channels.
  *
  * Each sum runs over blocks of CHANNELS in order: neither batch nor threads nor other blocks play a part. */
 #include "backend/cpu/int16.h"
@@ -45,7 +45,7 @@ typedef struct work {
     int64_t tile_rows, blocks;       /* of a product; sums of CHANNELS each */
     int64_t v_row;                   /* words (floats, or two integers) of a pixel of a field */
     int64_t v_next, m_next;          /* words from field to field of V, from product to product of M */
-    int64_t field_pixels;            /* of a field: a block's, a row and a column more, and the one that is read behind them */
+    int64_t field_pixels;            /* of a field: a block's, a row and a column more, and one that is read behind */
 } work;
 
 /* Cycles that a pixel of the source costs, of a core that multiplies two vectors of floats in one: `field` for each vector

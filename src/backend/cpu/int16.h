@@ -1,6 +1,6 @@
 /* int16.h: what convolutions that multiply 16-bit integers for bf16 share (int16.inc.h).
  *
- * A number is scaled so that it, and the sum of those that it is added up with, keep their bits; one scale for all of them. */
+ * A block of numbers has one scale, with which each of them, and the sum of their sizes, keep to their bits. */
 #ifndef LIMN_INT16_H
 #define LIMN_INT16_H
 

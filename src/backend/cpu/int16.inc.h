@@ -106,7 +106,7 @@ static float int16_row(int16_t *to, const float *from, int64_t n)
     return most / LIMN_INT16_A;
 }
 
-/* ---- weights of winograd.inc.h ----------------------------------------------------------------------------------------- */
+/* ---- weights of winograd.inc.h --------------------------------------------------------------------------------------- */
 
 /* G of the rows of the windows of a channel, at number `at` on. */
 static inline __attribute__((always_inline)) void weight_rows(vec (*r)[6], const void *w, int64_t at)
