@@ -424,6 +424,8 @@ const check_case check_cases[] = {
          .attr.shape = S(64, 64, 3, 3)),
     CASE(CONV_GRAD_WEIGHT, "tiles of 4 x 4, zeros on two sides", SRC(S(2, 14, 16, 32), S(2, 14, 16, 64)),
          CONV(1, 2, 0, 0, 2), .attr.shape = S(64, 32, 3, 3)),
+    CASE(CONV_GRAD_WEIGHT, "tiles of 4 x 4, an odd number in the last block, channels that end within a line",
+         SRC(S(3, 18, 19, 80), S(3, 18, 19, 96)), CONV(1, 1, 1, 1, 1), .attr.shape = S(96, 80, 3, 3)),
     CASE(CONV_GRAD_WEIGHT, "every other pixel, one-sided zeros", SRC(S(2, 8, 6, 4), S(2, 4, 3, 3)), CONV(2, 0, 0, 1, 1),
          .attr.shape = S(3, 4, 3, 3)),
     CASE(CONV_GRAD_WEIGHT, "windows wider than high", SRC(S(1, 4, 6, 3), S(1, 4, 6, 4)), CONV(1, 0, 2, 0, 2),

@@ -22,7 +22,8 @@
  *
  * Where integers are multiplied (int16.inc.h) V is rounded to 2^-13 of the largest of up to 128, about 5 deviations, U to
  * 2^-18 of the sum of 128, about 100 deviations: errors of 2^-12.5 and 2^-13.1 (uniform: / sqrt(12)) of a product's size,
- * 2^-12 together, of which five are a bound. */
+ * 2^-12 together, of which five are a bound.  Of the weight's gradient D, of up to 64 tiles, is rounded to 2^-18 of the sum
+ * of these, about 50 deviations, or to 2^-15 of the largest: less than U. */
 #include "backend/cpu/kernels.h"
 #include "check.h"
 #include "base/rng.h"
@@ -129,9 +130,10 @@ static int64_t first_outside(const check_result *r, const limn_view *found, cons
     limn_node_values n = {.node = &as.node, .y = r->wanted, .from = r->src_dtype[0], .to = r->dst_dtype};
     memcpy(n.src, r->src, sizeof n.src);
     bool wide = r->dst_dtype == LIMN_F64, tiles_of_integers = r->kernel == &limn_cpu_conv_winograd_int16,
-         integers = tiles_of_integers || r->kernel == &limn_cpu_conv_enlarged_int16,
+         weight_of_integers = r->kernel == &limn_cpu_conv_winograd_weight_int16,
+         integers = tiles_of_integers || weight_of_integers || r->kernel == &limn_cpu_conv_enlarged_int16,
          in_tiles = tiles_of_integers || r->kernel == &limn_cpu_conv_winograd,
-         weight_in_tiles = r->kernel == &limn_cpu_conv_winograd_weight;
+         weight_in_tiles = weight_of_integers || r->kernel == &limn_cpu_conv_winograd_weight;
     double fewer = in_tiles ? 9 : weight_in_tiles ? 16 : 1, larger = in_tiles ? 24.54 / 3 : weight_in_tiles ? 26.24 / 4 : 1;
     double u = roundoff(wide ? LIMN_F64 : LIMN_F32), u_out = roundoff(r->dst_dtype),
            size = row->size ? larger * row->size(&n) : 0,

@@ -276,6 +276,7 @@ static void the_choice_has_a_reason(void **state)
     limn_view w = call.src[1];
     call.op = LIMN_OP_CONV_GRAD_WEIGHT, call.src[1] = call.dst, call.dst = w;
     assert_string_equal(kernel->refuse(&call), "so few pixels or channels that transforms cost more than they save");
+    assert_string_equal(named(LIMN_OP_CONV_GRAD_WEIGHT, "winograd-int16")->refuse(&call), "the picture is not in bf16");
     call.src[1].shape.dim[3] = call.dst.shape.dim[0] = 40;
     assert_string_equal(kernel->refuse(&call), "channels are no multiple of 16, or of two vectors");
     call = convolution(&attr, &shapes[0], 1, NULL);
@@ -287,26 +288,48 @@ static void the_choice_has_a_reason(void **state)
 
 /* ---- the same bytes --------------------------------------------------------------------------------------------------- */
 
+/* A call of CONV_GRAD_WEIGHT for a layer's x and dy. */
+static limn_call weight_gradient(const limn_attr *attr, const struct shape *s, limn_dtype dtype, const limn_rows *rows)
+{
+    limn_call call = convolution(attr, s, 2, rows);
+    limn_view w = call.src[1];
+    call.op = LIMN_OP_CONV_GRAD_WEIGHT, call.src[1] = call.dst, call.dst = w;
+    for (int i = 0; i < 2; i++) {
+        int64_t n = limn_shape_count(&call.src[i].shape);
+        float *from = given(i ? "dy" : "x", call.src[i].shape);
+        call.src[i].dtype = dtype, call.src[i].data = kernel_memory((size_t)n * sizeof(float));
+        limn_cpu_convert(from, LIMN_F32, call.src[i].data, dtype, n, 1);
+        limn_free_aligned(from);
+    }
+    return call;
+}
+
+static void has_the_same_bytes_on_any_threads(limn_call call, const char *kernel)
+{
+    size_t bytes = limn_view_bytes(&call.dst);
+    float *one = kernel_memory(bytes), *more = kernel_memory(bytes);
+    assert_string_equal(chosen(&call)->name, kernel);
+    for (; call.n_threads < 6; call.n_threads++) {
+        call.dst.data = call.n_threads == 1 ? one : more;
+        kernel_run(NULL, chosen(&call), call);
+        if (call.n_threads > 1) assert_memory_equal(one, more, bytes);
+    }
+    limn_free_aligned(call.src[0].data), limn_free_aligned(call.src[1].data);
+    limn_free_aligned(one), limn_free_aligned(more);
+}
+
 static void weight_gradients_have_the_same_bytes_on_any_threads(void **state)
 {
     (void)state;
-    static const struct shape of[] = {{16, 64, 64, NULL, NULL, 1}, {17, 112, 160, NULL, NULL, 1}};
+    static const struct shape of[] = {
+        {16, 64, 64, NULL, NULL, 1}, {17, 112, 160, NULL, NULL, 1}, {26, 288, 96, NULL, NULL, 1}};
     limn_attr attr = {.stride = 1, .pad = {1, 1, 1, 1}};
     for (int r = 0; r < 4; r++)
         for (size_t i = 0; kernel_rows(r) && i < sizeof of / sizeof *of; i++) {
-            limn_call call = convolution(&attr, &of[i], 2, kernel_rows(r));
-            limn_view w = call.src[1];
-            call.op = LIMN_OP_CONV_GRAD_WEIGHT, call.src[1] = call.dst, call.dst = w;
-            call.src[0].data = given("x", call.src[0].shape), call.src[1].data = given("dy", call.src[1].shape);
-            float *one = kernel_memory(limn_view_bytes(&w)), *more = kernel_memory(limn_view_bytes(&w));
-            assert_string_equal(chosen(&call)->name, "winograd");
-            for (; call.n_threads < 6; call.n_threads++) {
-                call.dst.data = call.n_threads == 1 ? one : more;
-                kernel_run(NULL, chosen(&call), call);
-                if (call.n_threads > 1) assert_memory_equal(one, more, limn_view_bytes(&w));
-            }
-            limn_free_aligned(call.src[0].data), limn_free_aligned(call.src[1].data);
-            limn_free_aligned(one), limn_free_aligned(more);
+            const limn_rows *rows = kernel_rows(r);
+            has_the_same_bytes_on_any_threads(weight_gradient(&attr, &of[i], LIMN_F32, rows), "winograd");
+            has_the_same_bytes_on_any_threads(weight_gradient(&attr, &of[i], LIMN_BF16, rows),
+                                              rows->int16.rows ? "winograd-int16" : "winograd");
         }
 }
 

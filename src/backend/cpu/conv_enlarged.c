@@ -286,7 +286,7 @@ static void multiply(const limn_call *c, const work *k, const room *r, int64_t p
     for (int64_t t = 0; t < k->pixels; t += k->tile_rows) {
         int n = (int)limn_least(k->pixels - t, k->tile_rows);
         if (k->int16)
-            rows->int16.multiply(m + t * k->width, k->width, v + t * k->v_row, k->v_row, u, some / 2, n,
+            rows->int16.multiply(m + t * k->width, k->width, v + t * k->v_row, k->v_row, 1, u, some / 2, n,
                                  r->scale + (block * FIELDS + field) * k->field_pixels + from + t, column_scale, block > 0);
         else
             rows->floats.multiply(m + t * k->width, k->width, v + t * k->v_row, k->v_row, 1, 0, u, some, 1, n, (int)k->width,

@@ -304,7 +304,7 @@ static void multiply_integers(const limn_call *c, const work *k, const room *r, 
                     *v = r->v + (block * ELEMENTS + f) * k->v_next;
         limn_int16_columns(column_scale, scale + f * k->width, k->width);
         for (int64_t t = 0; t < n; t += k->tile_rows)
-            rows->multiply(m + t * k->width, k->width, v + t * k->v_row, k->v_row, u, some / 2,
+            rows->multiply(m + t * k->width, k->width, v + t * k->v_row, k->v_row, 1, u, some / 2,
                            (int)limn_least(n - t, k->tile_rows), row_scale + t, column_scale, block > 0);
     }
 }

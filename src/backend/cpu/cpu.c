@@ -33,11 +33,13 @@ const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t 
 void limn_cpu_find_pixels(const limn_view *x, limn_spot at, int64_t side, const void *outside, const void **pixel)
 {
     const int64_t *d = x->shape.dim;
-    for (int64_t i = 0; i < side * side; i++) {
-        int64_t row = at.row + i / side, col = at.col + i % side;
-        bool inside = row >= 0 && col >= 0 && row < d[1] && col < d[2];
-        int64_t from = ((at.b * d[1] + row) * d[2] + col) * d[3];
-        pixel[i] = inside ? (const char *)x->data + (size_t)from * limn_dtype_bytes(x->dtype) : outside;
+    int64_t bytes = d[3] * (int64_t)limn_dtype_bytes(x->dtype);
+    for (int64_t row = at.row; row < at.row + side; row++) {
+        bool inside = row >= 0 && row < d[1];
+        for (int64_t col = at.col; col < at.col + side; col++)
+            *pixel++ = inside && col >= 0 && col < d[2]
+                           ? (const char *)x->data + ((at.b * d[1] + row) * d[2] + col) * bytes
+                           : (const char *)outside;
     }
 }
 
@@ -123,7 +125,8 @@ static const limn_kernel *const kernels[LIMN_N_OPS][MOST_KERNELS + 1] = {
                       &limn_cpu_conv_enlarged_int16, &limn_cpu_conv_enlarged, &limn_cpu_conv_tiles},
     [LIMN_OP_CONV_TRANSPOSE] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd_int16, &limn_cpu_conv_winograd,
                                 &limn_cpu_conv_tiles},
-    [LIMN_OP_CONV_GRAD_WEIGHT] = {&limn_cpu_conv_amx_weight, &limn_cpu_conv_winograd_weight, &limn_cpu_conv_tiles_weight},
+    [LIMN_OP_CONV_GRAD_WEIGHT] = {&limn_cpu_conv_amx_weight, &limn_cpu_conv_winograd_weight_int16,
+                                  &limn_cpu_conv_winograd_weight, &limn_cpu_conv_tiles_weight},
     [LIMN_OP_MAX_POOL] = {&limn_cpu_max_pool},
     [LIMN_OP_MAX_POOL_GRAD] = {&limn_cpu_max_pool_grad},
     [LIMN_OP_AVERAGE_POOL] = {&limn_cpu_average_pool},

@@ -8,10 +8,11 @@
 
 #include <math.h>
 
-/** Why the pictures of a call are not for integers; NULL: they are */
+/** Why the pictures of a call, of a weight's gradient both, are not for integers; NULL: they are */
 static inline const char *limn_int16_refuse(const limn_call *call)
 {
     if (call->src[0].dtype != LIMN_BF16) return "the picture is not in bf16";
+    if (call->op == LIMN_OP_CONV_GRAD_WEIGHT && call->src[1].dtype != LIMN_BF16) return "the gradient is not in bf16";
     return limn_rows_of(call)->int16.rows ? NULL : "these inner loops have no products of 16-bit integers";
 }
 

@@ -44,9 +44,9 @@ static inline __attribute__((always_inline)) int_vec add_integers(int_vec sum, w
 #endif
 }
 
-/* a [rows], a_row words apart, of n words; b [n][2 V] */
-static void int16_tile(float *c, int64_t c_row, const void *a, int64_t a_row, const float *b, int64_t n, int rows,
-                       const float *row_scale, const float *column_scale, bool add)
+/* Word (r, i) of A at a[r a_row + i a_step]; b [n][2 V] */
+static void int16_tile(float *c, int64_t c_row, const void *a, int64_t a_row, int64_t a_step, const float *b, int64_t n,
+                       int rows, const float *row_scale, const float *column_scale, bool add)
 {
     const word *row[ROWS_PAIR_ROWS];
     int_vec sum[ROWS_PAIR_ROWS][2];
@@ -55,11 +55,11 @@ static void int16_tile(float *c, int64_t c_row, const void *a, int64_t a_row, co
         row[r] = (const word *)a + (r < rows ? r : rows - 1) * a_row;
         sum[r][0] = sum[r][1] = (int_vec){0};
     }
-    for (int64_t i = 0; i < n; i++, b += 2 * V) {
+    for (int64_t i = 0, at = 0; i < n; i++, at += a_step, b += 2 * V) {
         int_vec x = (int_vec)get_vec(b), y = (int_vec)get_vec(b + V);
 #pragma GCC unroll 16
         for (int r = 0; r < ROWS_PAIR_ROWS; r++) {
-            word w = row[r][i];
+            word w = row[r][at];
             sum[r][0] = add_integers(sum[r][0], w, x), sum[r][1] = add_integers(sum[r][1], w, y);
         }
     }
@@ -74,15 +74,27 @@ static void int16_tile(float *c, int64_t c_row, const void *a, int64_t a_row, co
     }
 }
 
+static inline __attribute__((always_inline)) word_vec larger(word_vec a, word_vec b)
+{
+#if ROWS_VECTOR == 64
+    return (word_vec)_mm512_max_epu32((__m512i)a, (__m512i)b);
+#else
+    return (word_vec)_mm256_max_epu32((__m256i)a, (__m256i)b);
+#endif
+}
+
+/* Both halves of a word: low in the low one. */
+static inline __attribute__((always_inline)) word_vec both(int_vec low, int_vec high)
+{
+    return ((word_vec)low & 0xffffu) | (word_vec)high << 16;
+}
+
 /* The largest |x|; NaN where one is NaN: of numbers without their sign the order is that of their bits. */
 static inline float largest(const float *x, int64_t n)
 {
     word_vec most = {0};
     word each[V];
-    for (int64_t i = 0; i < n; i += V) {
-        word_vec bits = (word_vec)get_vec(x + i) & 0x7fffffffu, above = (word_vec)(bits > most);
-        most = (bits & above) | (most & ~above);
-    }
+    for (int64_t i = 0; i < n; i += V) most = larger(most, (word_vec)get_vec(x + i) & 0x7fffffffu);
     memcpy(each, &most, sizeof each);
     for (int half = V / 2; half; half /= 2)
         for (int i = 0; i < half; i++) each[i] = each[i] > each[i + half] ? each[i] : each[i + half];
@@ -104,6 +116,39 @@ static float int16_row(int16_t *to, const float *from, int64_t n)
         _mm256_storeu_si256((void *)(to + i), y);
     }
     return most / LIMN_INT16_A;
+}
+
+/* ---- pairs of rows -------------------------------------------------------------------------------------------------- */
+
+/* The scale of V columns of n rows; NaN where one is NaN: then both quotients are. */
+static inline __attribute__((always_inline)) vec scale_of(const float *from, int64_t row, int64_t n, float most_sum,
+                                                          float most)
+{
+    word_vec largest[2] = {{0}};
+    vec sum[2] = {{0}};
+    for (int64_t i = 0; i < n; i += 2) {
+        word_vec x = (word_vec)get_vec(from + i * row) & 0x7fffffffu, y = {0};
+        if (i + 1 < n) y = (word_vec)get_vec(from + (i + 1) * row) & 0x7fffffffu;
+        largest[0] = larger(largest[0], x), largest[1] = larger(largest[1], y);
+        sum[0] += (vec)x, sum[1] += (vec)y;
+    }
+    vec by_sum = most_sum / (sum[0] + sum[1]), by_most = most / (vec)larger(largest[0], largest[1]);
+    word_vec less = (word_vec)(by_sum < by_most);
+    return (vec)(((word_vec)by_sum & less) | ((word_vec)by_most & ~less));
+}
+
+static void int16_pairs(float *to, int64_t to_row, float *inverse, const float *from, int64_t from_row, int64_t n,
+                        int64_t cols, float most_sum, float most)
+{
+    for (int64_t c = 0; c < cols; c += V, from += V, to += V) {
+        vec scale = scale_of(from, from_row, n, most_sum, most);
+        put_vec(inverse + c, 1 / scale);
+        for (int64_t i = 0; i < n; i += 2) {
+            int_vec low = nearest(scale * get_vec(from + i * from_row)), high = {0};
+            if (i + 1 < n) high = nearest(scale * get_vec(from + (i + 1) * from_row));
+            put_vec(to + i / 2 * to_row, (vec)both(low, high));
+        }
+    }
 }
 
 /* ---- weights of winograd.inc.h --------------------------------------------------------------------------------------- */
@@ -129,9 +174,9 @@ static void int16_measure(float *sum, float *most, const void *w, int64_t n)
 #pragma GCC unroll 6
                 for (int i = 0; i < 6; i++) {
                     int64_t at = (6 * i + j) * PANEL + h;
-                    word_vec u = (word_vec)o[i] & 0x7fffffffu, m = (word_vec)get_vec(most + at), above = (word_vec)(u > m);
+                    word_vec u = (word_vec)o[i] & 0x7fffffffu;
                     put_vec(sum + at, get_vec(sum + at) + (vec)u);
-                    put_vec(most + at, (vec)((u & above) | (m & ~above)));
+                    put_vec(most + at, (vec)larger((word_vec)get_vec(most + at), u));
                 }
             }
         }
@@ -150,8 +195,7 @@ static void int16_weight(float *to, int64_t next, const void *w, int64_t n, cons
 #pragma GCC unroll 6
                 for (int i = 0; i < 6; i++) {
                     vec s = get_vec(scale + (6 * i + j) * PANEL + h);
-                    word_vec low = (word_vec)nearest(o[i] * s), high = (word_vec)nearest(p[i] * s);
-                    put_vec(to + (6 * i + j) * next + h, (vec)((low & 0xffffu) | high << 16));
+                    put_vec(to + (6 * i + j) * next + h, (vec)both(nearest(o[i] * s), nearest(p[i] * s)));
                 }
             }
         }

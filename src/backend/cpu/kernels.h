@@ -8,8 +8,8 @@
 extern const limn_kernel limn_cpu_linear, limn_cpu_linear_grad_input, limn_cpu_linear_grad_weight;
 extern const limn_kernel limn_cpu_tiles, limn_cpu_tiles_grad_weight;
 extern const limn_kernel limn_cpu_conv_tiles, limn_cpu_conv_tiles_weight, limn_cpu_conv_amx, limn_cpu_conv_amx_weight,
-    limn_cpu_conv_winograd, limn_cpu_conv_winograd_int16, limn_cpu_conv_winograd_weight, limn_cpu_conv_enlarged,
-    limn_cpu_conv_enlarged_int16;
+    limn_cpu_conv_winograd, limn_cpu_conv_winograd_int16, limn_cpu_conv_winograd_weight,
+    limn_cpu_conv_winograd_weight_int16, limn_cpu_conv_enlarged, limn_cpu_conv_enlarged_int16;
 extern const limn_kernel limn_cpu_elementwise, limn_cpu_sum_to;
 extern const limn_kernel limn_cpu_permute, limn_cpu_blocks; /* slice, pad, concat */
 extern const limn_kernel limn_cpu_norm, limn_cpu_norm_grad, limn_cpu_norm_grad_weight, limn_cpu_softmax;

@@ -76,9 +76,13 @@ enum {
 /* Products of 16-bit integers (int16.inc.h), for what would be bf16; none where such are no faster. */
 typedef struct limn_int16 {
     int rows; /* most rows of a tile; its columns are a panel's; 0: there are no such products */
-    /** C [rows][panel] (+)= row_scale column_scale (A B):  a [rows] of n words, a_row words apart;  b [n][panel] */
-    void (*multiply)(float *c, int64_t c_row, const void *a, int64_t a_row, const float *b, int64_t n, int rows,
-                     const float *row_scale, const float *column_scale, bool add);
+    /** C [rows][panel] (+)= row_scale column_scale (A B):  word (r, i) of A at a[r a_row + i a_step];  b [n][panel] */
+    void (*multiply)(float *c, int64_t c_row, const void *a, int64_t a_row, int64_t a_step, const float *b, int64_t n,
+                     int rows, const float *row_scale, const float *column_scale, bool add);
+    /** Columns of n floats, a multiple of 16 of them, as integers up to `most` that add up to `most_sum` at most, two rows
+     *  to a word, the last of an odd number with zeros; inverse [cols] makes them what they were */
+    void (*pairs)(float *to, int64_t to_row, float *inverse, const float *from, int64_t from_row, int64_t n, int64_t cols,
+                  float most_sum, float most);
     /** n floats, a multiple of 16, as integers up to LIMN_INT16_A.  @return what makes them what they were */
     float (*row)(int16_t *to, const float *from, int64_t n);
     /** Of the same windows, transformed: sum += |u|, most = max(most, |u|), [36][panel] */

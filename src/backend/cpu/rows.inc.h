@@ -327,7 +327,7 @@ static void softmax(float *y, const float *x, int64_t n)
 #include "backend/cpu/winograd.inc.h"
 #if defined(__AVX2__)
 #include "backend/cpu/int16.inc.h"
-#define ROWS_INT16 {ROWS_PAIR_ROWS, int16_tile, int16_row, int16_measure, int16_weight}
+#define ROWS_INT16 {ROWS_PAIR_ROWS, int16_tile, int16_pairs, int16_row, int16_measure, int16_weight}
 #else
 #define ROWS_INT16 {0}
 #endif
