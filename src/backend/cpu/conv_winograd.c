@@ -26,7 +26,7 @@ enum {
     ELEMENTS = 36,
     CHANNELS = 128,  /* of a sum at a time, and of a scale */
     APART = 16,      /* floats between the rows of an operand, which would else meet in one set of the first cache */
-    MOST_TILES = 48, /* of a thread at a time, of integers twice as many: in whole tiles of a product */
+    MOST_TILES = 96, /* of a thread at a time, of floats of few channels half as many: in whole tiles of a product */
 };
 
 typedef struct work {
@@ -103,7 +103,7 @@ static work work_of(const limn_call *c)
     double integers = cost_of_integers(c, &k);
     k.int16 = limn_int16_may_run(c) && integers < direct_cost(c, &k) && integers < cost_of_floats(&k);
     k.tile_rows = k.int16 ? limn_rows_of(c)->int16.rows : LIMN_TILE_ROWS;
-    k.most = limn_least(k.int16 ? 2 * MOST_TILES : MOST_TILES, limn_round_up(k.tiles, k.tile_rows));
+    k.most = limn_least(k.int16 || k.c >= CHANNELS ? MOST_TILES : MOST_TILES / 2, limn_round_up(k.tiles, k.tile_rows));
     k.block = limn_least(k.c, CHANNELS), k.blocks = limn_parts(k.c, CHANNELS);
     k.v_row = k.int16 ? k.block / 2 : k.block;
     k.v_next = k.most * k.v_row + APART, k.u_next = k.v_row * k.width + APART, k.m_next = k.most * k.width + APART;

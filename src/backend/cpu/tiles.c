@@ -4,8 +4,9 @@
  * products reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB
  * (docs/speed.md). Here B lies in panels of as many columns as a tile has, packed by the plan for weights and in scratch
  * for weight gradients; weights of 16 bits stay so in their panels, and a block of one is widened for each chunk of rows;
- * bias, activation, gate and residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK
- * terms in order: the thread count plays no part. */
+ * where the CPU does not multiply bf16, rows in bf16 are widened, too, and rounded when they are done; bias, activation,
+ * gate and residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK terms in order:
+ * the thread count plays no part. */
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/rows.h"
 #include "base/rng.h"
@@ -17,16 +18,22 @@
  * and how few it should not. */
 enum { BLOCK = 256, CHUNK = 16 * LIMN_TILE_ROWS, FEW = CHUNK / 2 };
 
+/* bf16 on a CPU that does not multiply it: rows are widened on the way, and rounded at the end. */
+static bool widens(const limn_call *c)
+{
+    return c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && limn_isa_refuse_call(c, LIMN_ISA_AVX512BF16);
+}
+
 static const char *refuse(const limn_call *c)
 {
     for (int i = 0; i < c->n_src; i++) {
         bool weight = i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT;
         bool bias = i == 2 && c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS;
-        bool fine = c->src[i].dtype == LIMN_F32 || ((weight || bias) && c->src[i].dtype == LIMN_BF16) ||
+        bool fine = c->src[i].dtype == LIMN_F32 || ((weight || bias || widens(c)) && c->src[i].dtype == LIMN_BF16) ||
                     (weight && limn_op_keeps(c->op, i) >> c->src[i].dtype & 1);
         if (!fine) return "own tiles are f32";
     }
-    return c->dst.dtype == LIMN_F32 ? NULL : "own tiles are f32";
+    return c->dst.dtype == LIMN_F32 || (widens(c) && c->dst.dtype == LIMN_BF16) ? NULL : "own tiles are f32";
 }
 
 static int64_t panel(const limn_call *c)
@@ -151,11 +158,6 @@ static const float *widened(const limn_call *c, int64_t at, int64_t i, int64_t n
     return room;
 }
 
-static size_t scratch_rows(const limn_call *c)
-{
-    return (bias_floats(c) + (size_t)c->n_threads * block_floats(c)) * sizeof(float);
-}
-
 /* How C is shared out: as many pieces for each thread.  Of less than FEW rows a panel of B would be read for too little:
  * such a C, of the features of a time or of few words, is cut between panels, too. */
 typedef struct pieces {
@@ -173,46 +175,78 @@ static pieces share_out(const limn_call *c, int64_t m, int64_t cols)
     return p;
 }
 
-/* What follows the sums, for rows first..end of y, columns col.. of them. */
-static void finish(const limn_call *c, const limn_rows *rows, const float *bias, int64_t first, int64_t end, int64_t col,
-                   int64_t n)
+/* Of a thread. */
+typedef struct room {
+    float *block, *x, *y, *gate, *residual; /* a block of a panel; rows of what is in bf16, for gate and residual one */
+} room;
+
+/* @return floats */
+static size_t room_of(const limn_call *c, const pieces *p, float *at, room *r)
 {
+    bool x = c->src[0].dtype != LIMN_F32, y = c->dst.dtype != LIMN_F32, more = c->op == LIMN_OP_LINEAR && widens(c);
+    size_t of_x = x ? (size_t)(p->rows * limn_shape_cols(&c->src[0].shape)) : 0, of_y = y ? (size_t)(p->rows * p->cols) : 0,
+           of_row = more ? (size_t)p->cols : 0, n = block_floats(c) + of_x + of_y + 2 * of_row;
+    if (!r) return n;
+    *r = (room){.block = at, .x = at + block_floats(c)};
+    r->y = r->x + of_x, r->gate = r->y + of_y, r->residual = r->gate + of_row;
+    return n;
+}
+
+static pieces pieces_of(const limn_call *c)
+{
+    return share_out(c, limn_shape_rows(&c->dst.shape), limn_shape_cols(&c->dst.shape));
+}
+
+static size_t scratch_rows(const limn_call *c)
+{
+    pieces p = pieces_of(c);
+    return (bias_floats(c) + (size_t)c->n_threads * room_of(c, &p, NULL, NULL)) * sizeof(float);
+}
+
+/* What follows the sums, for rows first..end of y, columns col.. of them, which lie at `y`, y_row floats apart. */
+static void finish(const limn_call *c, const room *room, const float *bias, float *y, int64_t y_row, int64_t first,
+                   int64_t end, int64_t col, int64_t n)
+{
+    const limn_rows *rows = limn_rows_of(c);
     unsigned flags = c->attr->flags;
     int at = flags & LIMN_HAS_BIAS ? 3 : 2;
     const limn_view *gate = flags & LIMN_HAS_GATE ? &c->src[at++] : NULL;
-    const float *residual = flags & LIMN_HAS_RESIDUAL ? c->src[at].data : NULL;
+    const limn_view *residual = flags & LIMN_HAS_RESIDUAL ? &c->src[at] : NULL;
     int64_t d = limn_shape_cols(&c->dst.shape),
             per_gate = gate ? limn_shape_count(&c->dst.shape) / limn_shape_count(&gate->shape) : 1;
     struct limn_chain_step act = {.op = LIMN_OP_ACTIVATE, .activation = c->attr->activation};
-    for (int64_t r = first; r < end; r++) {
-        float *y = (float *)c->dst.data + r * d + col;
+    for (int64_t r = first; r < end; r++, y += y_row) {
         if (bias) rows->add(y, bias + col, n);
         if (c->attr->activation) rows->step(&act, y, y, NULL, n);
-        if (residual)
-            rows->gated_residual(y, gate ? (const float *)gate->data + r / per_gate * d + col : NULL, residual + r * d + col,
-                                 n);
+        if (!residual) continue;
+        const float *g = gate ? limn_cpu_floats(rows, gate, r / per_gate * d + col, n, room->gate) : NULL;
+        rows->gated_residual(y, g, limn_cpu_floats(rows, residual, r * d + col, n, room->residual), n);
     }
 }
 
 /* Rows first..end of y, columns left..right of them. */
-static void run_piece(const limn_call *c, const float *bias, float *room, int64_t first, int64_t end, int64_t left,
+static void run_piece(const limn_call *c, const float *bias, const room *room, int64_t first, int64_t end, int64_t left,
                       int64_t right)
 {
     const limn_rows *rows = limn_rows_of(c);
-    const float *a = c->src[0].data;
-    float *y = c->dst.data;
     int64_t cols = limn_shape_cols(&c->dst.shape), terms = limn_shape_cols(&c->src[0].shape), width = panel(c);
+    bool apart = c->dst.dtype != LIMN_F32;
+    const float *a = limn_cpu_floats(rows, &c->src[0], first * terms, (end - first) * terms, room->x);
+    float *y = apart ? room->y : (float *)c->dst.data + first * cols + left;
+    int64_t y_row = apart ? right - left : cols;
     for (int64_t i = 0; i < terms; i += BLOCK) {
         int64_t n = terms - i < BLOCK ? terms - i : BLOCK;
         for (int64_t col = left; col < right; col += width) {
             int some = (int)(right - col < width ? right - col : width);
-            const float *b = widened(c, col * terms, i, n, width, room);
-            for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
-                rows->wide_floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0, b, n, 1,
-                                           (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
+            const float *b = widened(c, col * terms, i, n, width, room->block);
+            for (int64_t r = 0; r < end - first; r += LIMN_TILE_ROWS)
+                rows->wide_floats.multiply(y + r * y_row + col - left, y_row, a + r * terms + i, terms, 1, 0, b, n, 1,
+                                           (int)limn_least(end - first - r, LIMN_TILE_ROWS), some, i > 0);
         }
     }
-    if (c->op == LIMN_OP_LINEAR) finish(c, rows, bias, first, end, left, right - left);
+    if (c->op == LIMN_OP_LINEAR) finish(c, room, bias, y, y_row, first, end, left, right - left);
+    for (int64_t r = first; apart && r < end; r++, y += y_row)
+        rows->store((uint16_t *)c->dst.data + r * cols + left, c->dst.dtype, y, right - left);
 }
 
 static limn_status run_rows(const limn_call *c)
@@ -223,13 +257,15 @@ static limn_status run_rows(const limn_call *c)
         limn_convert(bias, LIMN_BF16, c->scratch, LIMN_F32, (size_t)cols);
         bias = c->scratch;
     }
-    pieces p = share_out(c, m, cols);
+    pieces p = pieces_of(c);
+    size_t of_thread = room_of(c, &p, NULL, NULL);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t piece = 0; piece < p.n; piece++) {
         int64_t first = piece / p.groups * p.rows, end = first + p.rows < m ? first + p.rows : m;
         int64_t left = piece % p.groups * p.cols, right = left + p.cols < cols ? left + p.cols : cols;
-        float *room = (float *)c->scratch + bias_floats(c) + (size_t)omp_get_thread_num() * block_floats(c);
-        run_piece(c, bias, room, first, end, left, right);
+        room room;
+        room_of(c, &p, (float *)c->scratch + bias_floats(c) + (size_t)omp_get_thread_num() * of_thread, &room);
+        run_piece(c, bias, &room, first, end, left, right);
     }
     return LIMN_OK;
 }
