@@ -2,9 +2,11 @@
  * 2018, Dao et al. 2022): never more than 4 x KEYS scores in memory.  Included by rows.inc.h.
  *
  * Scratch holds the head in f32, widths padded with zeros to 16: dp = d, np = n_key rounded up.
- *   Kt [d][np]   V [np][dp]   and for the gradient   Vt [d][np]   K [np][dp]   dK dV [np][dp] */
+ *   Kt [block][d][KEYS]   V [np][dp]   and for the gradient   Vt as Kt   K [np][dp]   dK dV [np][dp]
+ *
+ * Forward, GROUP queries go through a block of keys before the next one is read: a wide head is megabytes. */
 
-enum { QUERIES = 4, KEYS = 128 };
+enum { QUERIES = 4, KEYS = 128, GROUP = 16 * QUERIES };
 
 static inline int64_t up16(int64_t n)
 {
@@ -211,34 +213,74 @@ static void fold(float *s, int64_t n, float *max, float *sum, float *rescale)
     }
 }
 
+/* [np][dp] to [block][d][KEYS], the last block as wide as it is: a row of all keys would be pages from the next. */
+static void transpose_blocks(float *to, const float *from, int64_t np, int64_t dp)
+{
+    for (int64_t j = 0; j < np; j += KEYS) transpose(to + j * dp, from + j * dp, block_of_keys(np, j), dp, dp);
+}
+
+/* Of QUERIES queries from t on, of a group. */
+typedef struct quad {
+    int64_t t, n, end;                /* how many there are; the keys that the last one sees */
+    float *q, *o, *max, *sum;
+} quad;
+
+static quad quad_of(const limn_head *h, int64_t t, int64_t at, float *q, float *o, float *max, float *sum)
+{
+    int64_t dp = up16(h->d), n = h->n_query - t < QUERIES ? h->n_query - t : QUERIES;
+    return (quad){t, n, up16(visible(h, t + n - 1)), q + at * dp, o + at * dp, max + at, sum + at};
+}
+
+static void begin_quad(const limn_head *h, const quad *k)
+{
+    int64_t dp = up16(h->d);
+    size_t bytes = limn_dtype_bytes(h->dtype);
+    load_rows(k->q, dp, (const char *)h->q + (size_t)(k->t * h->q_row) * bytes, h->dtype, h->q_row, k->n, QUERIES, h->d);
+    memset(k->o, 0, (size_t)(QUERIES * dp) * sizeof *k->o);
+    for (int r = 0; r < QUERIES; r++) k->max[r] = -INFINITY, k->sum[r] = 0;
+}
+
+/* Keys from j on, up to KEYS of them. */
+static void see_block(const limn_head *h, const quad *k, const float *kt, const float *v, float *s, int64_t j)
+{
+    int64_t dp = up16(h->d), np = up16(h->n_key), m = block_of_keys(k->end, j);
+    float rescale[QUERIES];
+    scores(s, k->q, dp, kt + j * dp, block_of_keys(np, j), h->d, m);
+    mask(h, s, k->t, j, m);
+    fold(s, m, k->max, k->sum, rescale);
+    for (int r = 0; r < QUERIES; r++)
+        for (int64_t i = 0; i < dp; i++) k->o[r * dp + i] *= rescale[r];
+    weighted_rows(k->o, dp, s, v + j * dp, m);
+}
+
+static void end_quad(const limn_head *h, const quad *k)
+{
+    int64_t dp = up16(h->d);
+    for (int r = 0; r < QUERIES; r++)
+        for (int64_t i = 0; i < dp && !unseen(h, k->sum[r]); i++) k->o[r * dp + i] /= k->sum[r];
+    store_rows((char *)h->y + (size_t)(k->t * h->y_row) * limn_dtype_bytes(h->dtype), h->dtype, h->y_row, k->o, dp, k->n,
+               h->d);
+}
+
 static void attention(const limn_head *h)
 {
     int64_t dp = up16(h->d), np = up16(h->n_key);
-    float *kt = h->scratch, *v = kt + np * dp, *k = v + np * dp, *q = k + np * dp, *o = q + QUERIES * dp,
-          *s = o + QUERIES * dp;
+    float *kt = h->scratch, *v = kt + np * dp, *k = v + np * dp, *q = k + np * dp, *o = q + GROUP * dp, *s = o + GROUP * dp,
+          max[GROUP], sum[GROUP];
     load_rows(k, dp, h->k, h->dtype, h->k_row, h->n_key, np, h->d);
-    transpose(kt, k, np, dp, dp);
+    transpose_blocks(kt, k, np, dp);
     load_rows(v, dp, h->v, h->dtype, h->v_row, h->n_key, np, h->d);
-    size_t bytes = limn_dtype_bytes(h->dtype);
-    for (int64_t t = 0; t < h->n_query; t += QUERIES) {
-        int64_t n = h->n_query - t < QUERIES ? h->n_query - t : QUERIES;
-        float max[QUERIES], sum[QUERIES], rescale[QUERIES];
-        load_rows(q, dp, (const char *)h->q + (size_t)(t * h->q_row) * bytes, h->dtype, h->q_row, n, QUERIES, h->d);
-        memset(o, 0, (size_t)(QUERIES * dp) * sizeof *o);
-        for (int r = 0; r < QUERIES; r++) max[r] = -INFINITY, sum[r] = 0;
-        int64_t end = up16(visible(h, t + n - 1));
-        for (int64_t j = 0; j < end; j += KEYS) {
-            int64_t m = block_of_keys(end, j);
-            scores(s, q, dp, kt + j, np, h->d, m);
-            mask(h, s, t, j, m);
-            fold(s, m, max, sum, rescale);
-            for (int r = 0; r < QUERIES; r++)
-                for (int64_t i = 0; i < dp; i++) o[r * dp + i] *= rescale[r];
-            weighted_rows(o, dp, s, v + j * dp, m);
+    for (int64_t first = 0; first < h->n_query; first += GROUP) {
+        quad quads[GROUP / QUERIES];
+        int n = 0;
+        for (int64_t at = 0; at < GROUP && first + at < h->n_query; at += QUERIES) {
+            quads[n] = quad_of(h, first + at, at, q, o, max, sum);
+            begin_quad(h, &quads[n++]);
         }
-        for (int r = 0; r < QUERIES; r++)
-            for (int64_t i = 0; i < dp && !unseen(h, sum[r]); i++) o[r * dp + i] /= sum[r];
-        store_rows((char *)h->y + (size_t)(t * h->y_row) * bytes, h->dtype, h->y_row, o, dp, n, h->d);
+        for (int64_t j = 0; j < quads[n - 1].end; j += KEYS)
+            for (int i = 0; i < n; i++)
+                if (j < quads[i].end) see_block(h, &quads[i], kt, v, s, j);
+        for (int i = 0; i < n; i++) end_quad(h, &quads[i]);
     }
 }
 
@@ -265,8 +307,8 @@ static void attention_grad(const limn_head *h)
           *ds = s + QUERIES * KEYS;
     load_rows(k, dp, h->k, h->dtype, h->k_row, h->n_key, np, h->d);
     load_rows(v, dp, h->v, h->dtype, h->v_row, h->n_key, np, h->d);
-    transpose(kt, k, np, dp, dp);
-    transpose(vt, v, np, dp, dp);
+    transpose_blocks(kt, k, np, dp);
+    transpose_blocks(vt, v, np, dp);
     memset(dk, 0, (size_t)(2 * plane) * sizeof *dk);
     size_t bytes = limn_dtype_bytes(h->dtype);
     for (int64_t t = 0; t < h->n_query; t += QUERIES) {
@@ -284,7 +326,7 @@ static void attention_grad(const limn_head *h)
         }
         for (int64_t j = 0; j < end; j += KEYS) {
             int64_t m = block_of_keys(end, j);
-            scores(s, q, dp, kt + j, np, h->d, m);
+            scores(s, q, dp, kt + j * dp, block_of_keys(np, j), h->d, m);
             mask(h, s, t, j, m);
             fold(s, m, max, sum, rescale);
         }
@@ -292,10 +334,10 @@ static void attention_grad(const limn_head *h)
             int64_t m = block_of_keys(end, j);
             bool folded = end <= KEYS; /* one block: s still holds exp(score - max) */
             if (!folded) {
-                scores(s, q, dp, kt + j, np, h->d, m);
+                scores(s, q, dp, kt + j * dp, block_of_keys(np, j), h->d, m);
                 mask(h, s, t, j, m);
             }
-            scores(ds, dy, dp, vt + j, np, h->d, m);
+            scores(ds, dy, dp, vt + j * dp, block_of_keys(np, j), h->d, m);
             score_gradient(h, s, ds, folded, m, max, sum, dot);
             if (h->dbias) {
                 add_to_dbias(h, ds, t, j, m);
