@@ -31,16 +31,16 @@ static inline __attribute__((always_inline)) vec fused(vec x, vec y, vec z)
 #endif
 }
 
-/* sum + both products of the halves of a and b */
+/* sum + both products of the halves of a and b; of no numbers (NaN is their scale) it may wrap */
 static inline __attribute__((always_inline)) int_vec add_integers(int_vec sum, word a, int_vec b)
 {
     int_vec x = (int_vec)(a - (word_vec){0});
 #if defined(__AVX512VNNI__)
     return (int_vec)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)x, (__m512i)b);
 #elif ROWS_VECTOR == 64
-    return sum + (int_vec)_mm512_madd_epi16((__m512i)x, (__m512i)b);
+    return (int_vec)((word_vec)sum + (word_vec)_mm512_madd_epi16((__m512i)x, (__m512i)b));
 #else
-    return sum + (int_vec)_mm256_madd_epi16((__m256i)x, (__m256i)b);
+    return (int_vec)((word_vec)sum + (word_vec)_mm256_madd_epi16((__m256i)x, (__m256i)b));
 #endif
 }
 
@@ -104,7 +104,7 @@ static inline float largest(const float *x, int64_t n)
 
 static float int16_row(int16_t *to, const float *from, int64_t n)
 {
-    float most = largest(from, n), inverse = LIMN_INT16_A / most;
+    float most = largest(from, n), inverse = most == 0 ? 0 : LIMN_INT16_A / most;
     for (int64_t i = 0; i < n; i += 16) {
 #if ROWS_VECTOR == 64
         __m256i y = _mm512_cvtepi32_epi16((__m512i)nearest(inverse * get_vec(from + i)));
