@@ -78,8 +78,7 @@ static work work_of(const limn_call *c)
     work k = {.batch = x[0], .h = x[1], .w = x[2], .c = x[3], .columns = c->dst.shape.dim[3]};
     k.across = limn_parts(k.w, MOST_COLS), k.cols = limn_parts(k.w, k.across);
     k.width = limn_rows_of(c)->floats.width, k.panels = limn_parts(k.columns, k.width);
-    double integers = cost_of_integers(c, &k);
-    k.int16 = limn_int16_may_run(c) && integers < direct_cost(c, &k) && integers < cost_of_floats(&k);
+    k.int16 = limn_int16_is_best(c, cost_of_integers(c, &k), cost_of_floats(&k), direct_cost(c, &k));
     k.tile_rows = k.int16 ? limn_rows_of(c)->int16.rows : LIMN_TILE_ROWS, k.blocks = limn_parts(k.c, CHANNELS);
     k.v_row = k.int16 ? k.c / 2 : k.c;
     int64_t most = NEAR / ((FIELDS * k.v_row + PRODUCTS * k.width) * (k.cols + 1));

@@ -100,8 +100,7 @@ static work work_of(const limn_call *c)
               .width = limn_rows_of(c)->floats.width};
     k.tiles = k.batch * k.down * k.across;
     k.panels = limn_parts(k.columns, k.width);
-    double integers = cost_of_integers(c, &k);
-    k.int16 = limn_int16_may_run(c) && integers < direct_cost(c, &k) && integers < cost_of_floats(&k);
+    k.int16 = limn_int16_is_best(c, cost_of_integers(c, &k), cost_of_floats(&k), direct_cost(c, &k));
     k.tile_rows = k.int16 ? limn_rows_of(c)->int16.rows : LIMN_TILE_ROWS;
     k.most = limn_least(k.int16 || k.c >= CHANNELS ? MOST_TILES : MOST_TILES / 2, limn_round_up(k.tiles, k.tile_rows));
     k.block = limn_least(k.c, CHANNELS), k.blocks = limn_parts(k.c, CHANNELS);

@@ -107,8 +107,7 @@ static work work_of(const limn_call *c)
               .across = limn_parts(dy[2], 4),
               .width = limn_rows_of(c)->floats.width};
     k.tiles = x[0] * k.down * k.across;
-    double integers = cost_of_integers(c, &k);
-    k.int16 = limn_int16_may_run(c) && integers < direct_cost(c, &k) && integers < cost_of_floats(&k);
+    k.int16 = limn_int16_is_best(c, cost_of_integers(c, &k), cost_of_floats(&k), direct_cost(c, &k));
     k.block = k.int16 ? INT16_TILES : TILES;
     share(&k, c->n_threads);
     k.v_row = k.own_c + (k.int16 ? APART : 0), k.d_rows = k.int16 ? k.block / 2 : k.block;

@@ -16,9 +16,10 @@ static inline const char *limn_int16_refuse(const limn_call *call)
     return limn_rows_of(call)->int16.rows ? NULL : "these inner loops have no products of 16-bit integers";
 }
 
-static inline bool limn_int16_may_run(const limn_call *call)
+/** Are integers the best way of a call, by what it costs with them, with floats and as direct sums? */
+static inline bool limn_int16_is_best(const limn_call *call, double integers, double floats, double direct)
 {
-    return !call->exact && !limn_int16_refuse(call);
+    return !call->exact && !limn_int16_refuse(call) && integers < direct && integers < floats;
 }
 
 /** The cost of a product of integers beside one of floats; of a direct product of the call's type.  VNNI and pairs of bf16
