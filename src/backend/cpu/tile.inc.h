@@ -30,6 +30,17 @@ static inline __attribute__((always_inline)) vec multiply_add(bool pairs, vec c,
 #endif
 }
 
+/* The rows of A of the tile after this one, a line of each at a time: they lie in a farther cache, and each is too short for
+ * the processor to see them coming (docs/speed.md).  An address past the end of A is no fault. */
+enum { FETCH_EVERY = 64 / sizeof(word) };
+
+static inline __attribute__((always_inline)) void fetch_rows(const word *const *row, const int max_rows, int64_t at,
+                                                             int64_t a_row)
+{
+#pragma GCC unroll 16
+    for (int r = 0; r < max_rows; r++) __builtin_prefetch(row[r] + at + max_rows * a_row);
+}
+
 static inline __attribute__((always_inline)) void some_tile(bool pairs, const int max_rows, const int vectors, float *c,
                                                             int64_t c_row, const word *a, int64_t a_row, int64_t a_step,
                                                             int64_t a_run, const float *b, const int64_t b_row, int64_t n,
@@ -46,6 +57,7 @@ static inline __attribute__((always_inline)) void some_tile(bool pairs, const in
     }
     for (int64_t u = 0; u < runs; u++)
         for (int64_t i = 0, at = u * a_run; i < n; i++, at += a_step, b += b_row) {
+            if (i % FETCH_EVERY == 0) fetch_rows(row, max_rows, at, a_row);
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; v++) x[v] = get_vec(b + v * V);
 #pragma GCC unroll 16
