@@ -127,20 +127,41 @@ static void scores(float *s, const float *a, int64_t a_row, const float *bt, int
     }
 }
 
-/* O [4][dp] += P [4][n] B [n][dp] */
-static void weighted_rows(float *o, int64_t dp, const float *p, const float *b, int64_t n)
+/* O [4][vectors] += P [4][n] B [n][vectors], rows of O and B dp apart */
+static inline __attribute__((always_inline)) void weighted_panel(const int vectors, float *o, int64_t dp, const float *p,
+                                                                 const float *b, int64_t n)
 {
-    for (int64_t i = 0; i < dp; i += PANEL) {
-        const float *bj = b + i;
-        vec sum[QUERIES][ROWS_PANEL];
-        int64_t at[ROWS_PANEL];
-        find_vectors(at, i, dp);
+    vec sum[QUERIES][4], x[4];
+#pragma GCC unroll 4
+    for (int r = 0; r < QUERIES; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) sum[r][v] = get_vec(o + r * dp + v * V);
+    for (int64_t j = 0; j < n; j++, b += dp) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) x[v] = get_vec(b + v * V);
 #pragma GCC unroll 4
         for (int r = 0; r < QUERIES; r++)
 #pragma GCC unroll 4
-            for (int v = 0; v < ROWS_PANEL; v++) sum[r][v] = get_vec(o + r * dp + i + at[v]);
-        for (int64_t j = 0; j < n; j++, bj += dp) add_products(sum, p + j, KEYS, bj, at);
-        put_sums(o + i, dp, at, sum);
+            for (int v = 0; v < vectors; v++) sum[r][v] = add_product(sum[r][v], p[r * KEYS + j], x[v]);
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < QUERIES; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) put_vec(o + r * dp + v * V, sum[r][v]);
+}
+
+/* O [4][dp] += P [4][n] B [n][dp], of the first d numbers of a row.  A panel of one vector would wait for its own sums: the
+ * last panels of an odd number have three. */
+static void weighted_rows(float *o, int64_t dp, int64_t d, const float *p, const float *b, int64_t n)
+{
+    for (int64_t i = 0, left = (d + V - 1) / V, some; left > 0; i += some * V, left -= some) {
+        some = left <= 3 || left == ROWS_PANEL ? left : left < 2 * ROWS_PANEL ? (left + 1) / 2 : ROWS_PANEL;
+        switch (some) {
+        case 1: weighted_panel(1, o + i, dp, p, b + i, n); break;
+        case 2: weighted_panel(2, o + i, dp, p, b + i, n); break;
+        case 3: weighted_panel(3, o + i, dp, p, b + i, n); break;
+        default: weighted_panel(4, o + i, dp, p, b + i, n);
+        }
     }
 }
 
@@ -189,9 +210,11 @@ static void add_to_dbias(const limn_head *h, const float *ds, int64_t t, int64_t
 
 static void mask(const limn_head *h, float *s, int64_t t, int64_t first_key, int64_t n)
 {
-    for (int r = 0; r < QUERIES; r++)
-        for (int64_t j = 0; j < n; j++)
-            s[r * KEYS + j] = first_key + j < visible(h, t + r) ? s[r * KEYS + j] * h->scale : -INFINITY;
+    for (int r = 0; r < QUERIES; r++) {
+        int64_t seen = visible(h, t + r) - first_key, j = 0;
+        for (; j < seen && j < n; j++) s[r * KEYS + j] *= h->scale;
+        for (; j < n; j++) s[r * KEYS + j] = -INFINITY;
+    }
     if (h->bias) add_bias(h, s, t, first_key, n);
 }
 
@@ -200,17 +223,22 @@ static int64_t block_of_keys(int64_t np, int64_t begin)
     return np - begin < KEYS ? np - begin : KEYS;
 }
 
-/* Fold a block of scores into the running maximum and sum; s becomes exp(s - max). */
+/* Fold a block of scores into the running maximum and sum; s becomes exp(s - max).  Of all rows at once, that one's chain of
+ * dependent sums runs beside another's. */
 static void fold(float *s, int64_t n, float *max, float *sum, float *rescale)
 {
+    float shift[QUERIES], added[QUERIES];
     for (int r = 0; r < QUERIES; r++) {
-        float *row = s + r * KEYS, top = maximum(row, n), old = max[r];
+        float top = maximum(s + r * KEYS, n), old = max[r];
         max[r] = top > old ? top : old;
-        float shift = max[r] > -INFINITY ? max[r] : 0;
-        for (int64_t j = 0; j < n; j++) row[j] = row[j] == -INFINITY ? 0 : exp1(row[j] - shift); /* NaN is not hidden */
-        rescale[r] = old > -INFINITY ? exp1(old - shift) : 0;
-        sum[r] = sum[r] * rescale[r] + total(row, n);
+        shift[r] = max[r] > -INFINITY ? max[r] : 0;
+        rescale[r] = old - shift[r];
     }
+    for (int r = 0; r < QUERIES; r++) /* of -INFINITY: 0; NaN is not hidden */
+        for (int64_t j = r * KEYS; j < r * KEYS + n; j++) s[j] = exp_below(s[j] - shift[r]);
+    for (int r = 0; r < QUERIES; r++) rescale[r] = exp_below(rescale[r]);
+    for (int r = 0; r < QUERIES; r++) added[r] = total(s + r * KEYS, n);
+    for (int r = 0; r < QUERIES; r++) sum[r] = sum[r] * rescale[r] + added[r];
 }
 
 /* [np][dp] to [block][d][KEYS], the last block as wide as it is: a row of all keys would be pages from the next. */
@@ -250,7 +278,7 @@ static void see_block(const limn_head *h, const quad *k, const float *kt, const 
     fold(s, m, k->max, k->sum, rescale);
     for (int r = 0; r < QUERIES; r++)
         for (int64_t i = 0; i < dp; i++) k->o[r * dp + i] *= rescale[r];
-    weighted_rows(k->o, dp, s, v + j * dp, m);
+    weighted_rows(k->o, dp, h->d, s, v + j * dp, m);
 }
 
 static void end_quad(const limn_head *h, const quad *k)
@@ -345,7 +373,7 @@ static void attention_grad(const limn_head *h)
             }
             outer_rows(dv + j * dp, dp, s, dy, m);
             outer_rows(dk + j * dp, dp, ds, q, m);
-            weighted_rows(dq, dp, ds, k + j * dp, m);
+            weighted_rows(dq, dp, h->d, ds, k + j * dp, m);
         }
         if (!h->dbias) store_rows((char *)h->dq + (size_t)(t * h->dq_row) * bytes, h->dtype, h->dq_row, dq, dp, n, h->d);
     }

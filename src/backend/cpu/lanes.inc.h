@@ -3,7 +3,7 @@
 #include "backend/cpu/rows.h"
 
 #include <string.h>
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 

@@ -296,6 +296,19 @@ static void channel_grad(float *restrict dx, const void *x, const void *dy, limn
 
 typedef int32_t vec_bits __attribute__((vector_size(ROWS_VECTOR)));
 
+/* a > b ? a : b, so b where one is NaN */
+static inline vec larger_of(vec a, vec b)
+{
+#if defined(__AVX512F__)
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    vec_bits is = a > b;
+    return (vec)((is & (vec_bits)a) | (~is & (vec_bits)b));
+#endif
+}
+
 static float maximum(const float *x, int64_t n)
 {
     float m = x[0], each[V];
@@ -303,9 +316,7 @@ static float maximum(const float *x, int64_t n)
     if (n >= V) {
         vec most = get_vec(x);
         for (i = V; i + V <= n; i += V) {
-            vec next = get_vec(x + i);
-            vec_bits is = next > most;
-            most = (vec)((is & (vec_bits)next) | (~is & (vec_bits)most));
+            most = larger_of(get_vec(x + i), most);
         }
         put_vec(each, most);
         for (int k = 0; k < V; k++) m = each[k] > m ? each[k] : m;
