@@ -1,7 +1,7 @@
 """One case in PyTorch: forward|decode|train NET BATCH f32|bf16 HOW.  Prints one line of JSON like limn-bench.
 
 HOW is eager or compile; with bf16 and no training also half-eager and half-compile, where the weights are bf16 as well and not only
-what is computed (autocast).
+what is computed (autocast).  planar-eager and planar-compile: channels first, faster for gradients on AVX2 (channels last is else).
 """
 import json
 import resource
@@ -30,6 +30,9 @@ def main():
     if net is None:
         net = networks.make(name)
     x = made_by.inputs(net, batch)
+    if how.startswith("planar-"):
+        net = net.to(memory_format=torch.contiguous_format)
+        x = tuple(v.contiguous() if isinstance(v, torch.Tensor) else v for v in x)
     if mode == "train":
         loss_of = net.loss if hasattr(net, "loss") else squared_error(net, batch)
         optimizer = torch.optim.AdamW(net.parameters(), 1e-4, (0.9, 0.99), fused=True)
