@@ -282,6 +282,7 @@ const check_case check_cases[] = {
          HEADS(2), .values = VALUES_LARGE),
     CASE(ATTENTION, "NaN in a key is not hidden", SRC(S(1, 5, 16), S(1, 9, 16), S(1, 9, 16)), HEADS(1),
          .values = VALUES_NAN_KEY),
+    CASE(ATTENTION, "head size 40, as Stable Diffusion 1.x has", SRC(S(1, 67, 80), S(1, 131, 80), S(1, 131, 80)), HEADS(2)),
     CASE(ATTENTION, "head size 72, as DiT-XL has", SRC(S(1, 17, 3 * 144)), HEADS(2), QKV),
     CASE(ATTENTION, "a bias that all samples share", SRC(S(2, 7, 3 * 12), S(1, 2, 7, 7)), HEADS(2), QKV, BIAS),
     CASE(ATTENTION, "a bias for each window of a picture", SRC(S(6, 5, 3 * 8), S(3, 2, 5, 5)), HEADS(2), QKV, BIAS),

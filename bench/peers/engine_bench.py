@@ -1,7 +1,8 @@
 """One case in OpenVINO or ncnn: forward|decode NET BATCH f32|bf16 openvino|ncnn [FOLDER].  Prints one line of JSON like limn-bench.
 
 The network is PyTorch's of torch_bench.py, converted once (ncnn: by pnnx, minutes for vae; into FOLDER, where it is found again).
-OpenVINO runs in f32 or bf16 with its hint for latency, ncnn in f32 with everything that it switches on by itself: Winograd among it.
+OpenVINO runs in f32 or bf16 with its hint for latency, ncnn in f32, or with numbers stored in bf16, with everything that
+it switches on by itself: Winograd among it.
 """
 import json
 import os
@@ -28,7 +29,6 @@ def openvino(net, inputs, folder, precision):
 
 
 def ncnn(net, inputs, folder, precision):
-    assert precision == "f32"
     import ncnn as engine
     if not (folder / "net.ncnn.param").exists():
         import pnnx
@@ -37,7 +37,7 @@ def ncnn(net, inputs, folder, precision):
     loaded.opt.num_threads = THREADS
     loaded.opt.use_vulkan_compute = False
     loaded.opt.use_fp16_packed = loaded.opt.use_fp16_storage = loaded.opt.use_fp16_arithmetic = False
-    loaded.opt.use_bf16_storage = False
+    loaded.opt.use_bf16_storage = precision == "bf16"
     loaded.load_param(str(folder / "net.ncnn.param"))
     loaded.load_model(str(folder / "net.ncnn.bin"))
     values = [engine.Mat(v.squeeze(0).contiguous().numpy().copy()) for v in inputs]
