@@ -43,13 +43,16 @@ struct limn_product_memories {
     dnnl_memory_t of[N_MEMORIES];
 };
 
-#if defined(__x86_64__)
-/* Sets of instructions are bits; a larger one has those of the smaller. */
+/* Sets of instructions of x86-64 are bits; a larger one has those of the smaller. */
 static bool uses(dnnl_cpu_isa_t isa)
 {
+#if defined(__x86_64__)
     return (dnnl_get_effective_cpu_isa() & isa) == isa;
-}
+#else
+    (void)isa;
+    return false;
 #endif
+}
 
 const char *limn_product_refuse(limn_dtype compute, bool avx512)
 {
