@@ -199,7 +199,9 @@ static void time_kernel(check *c, const limn_kernel *kernel, limn_call *call, me
         call->src[kernel->pack_src].data = packed;
     }
     call->scratch = scratch = memory(kernel->scratch_bytes ? kernel->scratch_bytes(call) : 0);
-    m->seconds = median_time(kernel, call);
+    if (kernel->open && kernel->open(c->ctx, call) != LIMN_OK) m->skipped = limn_error_text(c->ctx);
+    else m->seconds = median_time(kernel, call);
+    if (kernel->close) kernel->close(call);
     if (kernel->release) kernel->release(call);
     limn_free_aligned(scratch);
     limn_free_aligned(packed);
