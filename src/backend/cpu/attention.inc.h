@@ -82,87 +82,57 @@ static void transpose(float *to, const float *from, int64_t rows_from, int64_t d
         for (int64_t i = 0; i < d; i += W) transpose16(to + i * rows_from + t, rows_from, from + t * from_row + i, from_row);
 }
 
-/* The three products below work on tiles of 4 rows by a panel of vectors of the instruction set's own width: 8 or 16
- * accumulators.  Each element is summed in the order of i (or j) alone, so the width plays no part in it. */
-
-/* Where the vectors of a panel that begins at j of n lie from there; one past the last is the first once more. */
-static inline __attribute__((always_inline)) void find_vectors(int64_t *at, int64_t j, int64_t n)
-{
-#pragma GCC unroll 4
-    for (int v = 0; v < ROWS_PANEL; v++) at[v] = (int)PANEL <= (int)W || j + v * V < n ? v * V : 0;
-}
-
-/* sum [4][panel] += a [4] b [panel] */
-static inline __attribute__((always_inline)) void add_products(vec sum[QUERIES][ROWS_PANEL], const float *a, int64_t a_row,
-                                                               const float *b, const int64_t *at)
-{
-    vec x[ROWS_PANEL];
-#pragma GCC unroll 4
-    for (int v = 0; v < ROWS_PANEL; v++) x[v] = get_vec(b + at[v]);
-#pragma GCC unroll 4
-    for (int r = 0; r < QUERIES; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < ROWS_PANEL; v++) sum[r][v] = add_product(sum[r][v], a[r * a_row], x[v]);
-}
-
-static inline __attribute__((always_inline)) void put_sums(float *to, int64_t to_row, const int64_t *at,
-                                                           vec sum[QUERIES][ROWS_PANEL])
-{
-#pragma GCC unroll 4
-    for (int r = 0; r < QUERIES; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < ROWS_PANEL; v++) put_vec(to + r * to_row + at[v], sum[r][v]);
-}
-
-/* S [4][n] = A [4][d] Bt [d][b_row], n a multiple of 16 */
-static void scores(float *s, const float *a, int64_t a_row, const float *bt, int64_t b_row, int64_t d, int64_t n)
-{
-    for (int64_t j = 0; j < n; j += PANEL) {
-        const float *b = bt + j;
-        vec sum[QUERIES][ROWS_PANEL] = {{{0}}};
-        int64_t at[ROWS_PANEL];
-        find_vectors(at, j, n);
-        for (int64_t i = 0; i < d; i++, b += b_row) add_products(sum, a + i, a_row, b, at);
-        put_sums(s + j, KEYS, at, sum);
-    }
-}
-
-/* O [4][vectors] += P [4][n] B [n][vectors], rows of O and B dp apart */
-static inline __attribute__((always_inline)) void weighted_panel(const int vectors, float *o, int64_t dp, const float *p,
-                                                                 const float *b, int64_t n)
+/* C [4][vectors] (+)= A [4][n] B [n][vectors] */
+static inline __attribute__((always_inline)) void multiply_panel(const int vectors, float *c, int64_t c_row, const float *a,
+                                                                 int64_t a_row, const float *b, int64_t b_row, int64_t n,
+                                                                 bool add)
 {
     vec sum[QUERIES][4], x[4];
 #pragma GCC unroll 4
     for (int r = 0; r < QUERIES; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) sum[r][v] = get_vec(o + r * dp + v * V);
-    for (int64_t j = 0; j < n; j++, b += dp) {
+        for (int v = 0; v < vectors; v++) sum[r][v] = add ? get_vec(c + r * c_row + v * V) : (vec){0};
+    for (int64_t i = 0; i < n; i++, b += b_row) {
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) x[v] = get_vec(b + v * V);
 #pragma GCC unroll 4
         for (int r = 0; r < QUERIES; r++)
 #pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++) sum[r][v] = add_product(sum[r][v], p[r * KEYS + j], x[v]);
+            for (int v = 0; v < vectors; v++) sum[r][v] = add_product(sum[r][v], a[r * a_row + i], x[v]);
     }
 #pragma GCC unroll 4
     for (int r = 0; r < QUERIES; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) put_vec(o + r * dp + v * V, sum[r][v]);
+        for (int v = 0; v < vectors; v++) put_vec(c + r * c_row + v * V, sum[r][v]);
 }
 
-/* O [4][dp] += P [4][n] B [n][dp], of the first d numbers of a row.  A panel of one vector would wait for its own sums: the
- * last panels of an odd number have three. */
-static void weighted_rows(float *o, int64_t dp, int64_t d, const float *p, const float *b, int64_t n)
+/* C [4][cols] (+)= A [4][n] B [n][cols], in whole vectors of columns: scores are Q Kt, what they weigh is P V.  Each element
+ * is summed in the order of i, so the width of a panel plays no part in it.  One of a single vector would wait for its own
+ * sums: the last panels of an odd number have three. */
+static void multiply_rows(float *c, int64_t c_row, const float *a, int64_t a_row, const float *b, int64_t b_row, int64_t n,
+                          int64_t cols, bool add)
 {
-    for (int64_t i = 0, left = (d + V - 1) / V, some; left > 0; i += some * V, left -= some) {
+    for (int64_t left = (cols + V - 1) / V, some; left > 0; left -= some, c += some * V, b += some * V) {
         some = left <= 3 || left == ROWS_PANEL ? left : left < 2 * ROWS_PANEL ? (left + 1) / 2 : ROWS_PANEL;
         switch (some) {
-        case 1: weighted_panel(1, o + i, dp, p, b + i, n); break;
-        case 2: weighted_panel(2, o + i, dp, p, b + i, n); break;
-        case 3: weighted_panel(3, o + i, dp, p, b + i, n); break;
-        default: weighted_panel(4, o + i, dp, p, b + i, n);
+        case 1: multiply_panel(1, c, c_row, a, a_row, b, b_row, n, add); break;
+        case 2: multiply_panel(2, c, c_row, a, a_row, b, b_row, n, add); break;
+        case 3: multiply_panel(3, c, c_row, a, a_row, b, b_row, n, add); break;
+        default: multiply_panel(4, c, c_row, a, a_row, b, b_row, n, add);
         }
     }
+}
+
+/* S [4][n] = A [4][d] Bt [d][b_row], n a multiple of 16 */
+static void scores(float *s, const float *a, int64_t a_row, const float *bt, int64_t b_row, int64_t d, int64_t n)
+{
+    multiply_rows(s, KEYS, a, a_row, bt, b_row, d, n, false);
+}
+
+/* O [4][dp] += P [4][n] B [n][dp], of the first d numbers of a row */
+static void weighted_rows(float *o, int64_t dp, int64_t d, const float *p, const float *b, int64_t n)
+{
+    multiply_rows(o, dp, p, KEYS, b, dp, n, d, true);
 }
 
 /* dB [n][dp] += S [4][n]^T A [4][dp] */
@@ -227,7 +197,7 @@ static int64_t block_of_keys(int64_t np, int64_t begin)
  * dependent sums runs beside another's. */
 static void fold(float *s, int64_t n, float *max, float *sum, float *rescale)
 {
-    float shift[QUERIES], added[QUERIES];
+    float shift[QUERIES];
     for (int r = 0; r < QUERIES; r++) {
         float top = maximum(s + r * KEYS, n), old = max[r];
         max[r] = top > old ? top : old;
@@ -237,8 +207,7 @@ static void fold(float *s, int64_t n, float *max, float *sum, float *rescale)
     for (int r = 0; r < QUERIES; r++) /* of -INFINITY: 0; NaN is not hidden */
         for (int64_t j = r * KEYS; j < r * KEYS + n; j++) s[j] = exp_below(s[j] - shift[r]);
     for (int r = 0; r < QUERIES; r++) rescale[r] = exp_below(rescale[r]);
-    for (int r = 0; r < QUERIES; r++) added[r] = total(s + r * KEYS, n);
-    for (int r = 0; r < QUERIES; r++) sum[r] = sum[r] * rescale[r] + added[r];
+    for (int r = 0; r < QUERIES; r++) sum[r] = sum[r] * rescale[r] + total(s + r * KEYS, n);
 }
 
 /* [np][dp] to [block][d][KEYS], the last block as wide as it is: a row of all keys would be pages from the next. */

@@ -294,8 +294,6 @@ static void channel_grad(float *restrict dx, const void *x, const void *dy, limn
     BY_KIND(grad_of, dx, x, dy, c, n)
 }
 
-typedef int32_t vec_bits __attribute__((vector_size(ROWS_VECTOR)));
-
 /* a > b ? a : b, so b where one is NaN */
 static inline vec larger_of(vec a, vec b)
 {
@@ -304,8 +302,8 @@ static inline vec larger_of(vec a, vec b)
 #elif defined(__AVX2__)
     return (vec)_mm256_max_ps((__m256)a, (__m256)b);
 #else
-    vec_bits is = a > b;
-    return (vec)((is & (vec_bits)a) | (~is & (vec_bits)b));
+    word_vec is = (word_vec)(a > b);
+    return (vec)((is & (word_vec)a) | (~is & (word_vec)b));
 #endif
 }
 
@@ -315,9 +313,7 @@ static float maximum(const float *x, int64_t n)
     int64_t i = 1;
     if (n >= V) {
         vec most = get_vec(x);
-        for (i = V; i + V <= n; i += V) {
-            most = larger_of(get_vec(x + i), most);
-        }
+        for (i = V; i + V <= n; i += V) most = larger_of(get_vec(x + i), most);
         put_vec(each, most);
         for (int k = 0; k < V; k++) m = each[k] > m ? each[k] : m;
     }
